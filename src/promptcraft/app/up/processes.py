@@ -1,0 +1,136 @@
+"""Child processes that cannot outlive the process that started them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from promptcraft.app.up.errors import UpError
+
+_PR_SET_PDEATHSIG = 1
+_ORPHANED = 117
+_TICK = 0.01
+
+Pause = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process and no other: a pid alone may belong to a stranger tomorrow."""
+
+    pid: int
+    started: int
+
+    def alive(self) -> bool:
+        return _started(self.pid) == self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that a child runs as; the starter's own where it is None."""
+
+    uid: int
+    gid: int
+
+
+def identify(pid: int) -> Identity | None:
+    """The process that has this pid now, or None when there is none (a zombie counts as none)."""
+    started = _started(pid)
+    return None if started is None else Identity(pid, started)
+
+
+def _started(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # the second field is the command in brackets and may itself hold blanks and brackets
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def die_with_parent(death_signal: int, parent: int) -> None:
+    """Have the kernel send `death_signal` to this process when the thread that made it ends.
+
+    Call it in the child, after any change of user (which clears it); `parent` is the pid that forked it. It ends the
+    process at once if the parent has died before the call.
+    """
+    if _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0 or os.getppid() != parent:
+        os._exit(_ORPHANED)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    death_signal: signal.Signals,
+    output: IO[bytes] | int,
+    environment: Mapping[str, str],
+    directory: Path | None = None,
+    account: Account | None = None,
+    stdin: int = subprocess.DEVNULL,
+    inherited: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own that gets `death_signal` when this process ends, however it ends.
+
+    Only the main thread may call it: the death signal fires when the *thread* that started the child ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise UpError("children can only be started from the main thread")
+    parent = os.getpid()
+
+    def in_child() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        die_with_parent(death_signal, parent)
+
+    return subprocess.Popen(  # noqa: S603 -- fixed programs, no shell
+        list(argv),
+        stdin=stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        cwd=directory,
+        pass_fds=tuple(inherited),
+        # a session of its own: Ctrl-C reaches the supervisor only, which then stops the children in order
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=in_child,
+    )
+
+
+def wait_until(done: Callable[[], bool], seconds: float, pause: Pause = time.sleep) -> bool:
+    """Poll `done` until it holds or the time is over; whether it came to hold."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= deadline:
+            return False
+        pause(_TICK)
+    return True
+
+
+def stop(child: subprocess.Popen[bytes], how: signal.Signals, seconds: float, pause: Pause = time.sleep) -> bool:
+    """Ask a child to end and, past the time, make it, with all of its session; whether it ended by itself."""
+    if child.poll() is None:
+        child.send_signal(how)
+    obeyed = wait_until(lambda: child.poll() is not None, seconds, pause)
+    kill_group(child)
+    return obeyed
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End what is left of a child's process group, the child itself included."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    child.wait()
