@@ -1,0 +1,1 @@
+"""The words every context speaks; behaviour belongs to the contexts."""

@@ -1,0 +1,41 @@
+"""The one serialisation of an event, whose bytes will be hashed: RFC 8785 as far as we use it.
+
+Keys are ASCII and there are no floats, for which sorted orjson and RFC 8785 agree byte for byte (notes/audit.md).
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+# RFC 8785 numbers are IEEE doubles: beyond this an integer would not survive another implementation.
+_MAX_INTEGER = 2**53
+
+
+def canonical_bytes(document: dict[str, Any]) -> bytes:
+    """The bytes of the document; TypeError or ValueError for what has no canonical form."""
+    _check(document, "")
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def decimal_text(amount: Decimal) -> str:
+    """An amount of money as the record writes it: plain decimal digits, no exponent."""
+    return format(amount, "f")
+
+
+def _check(value: object, path: str) -> None:
+    match value:
+        case dict():
+            for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+                if not (isinstance(key, str) and key.isascii()):
+                    raise ValueError(f"key {key!r} at {path or '/'} is not ASCII text")
+                _check(inner, f"{path}/{key}")  # pyright: ignore[reportUnknownArgumentType]
+        case list() | tuple():
+            for position, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+                _check(inner, f"{path}/{position}")  # pyright: ignore[reportUnknownArgumentType]
+        case bool() | str() | None:
+            return
+        case int() if abs(value) < _MAX_INTEGER:
+            return
+        case _:
+            raise TypeError(f"{type(value).__name__} at {path or '/'} has no canonical form")

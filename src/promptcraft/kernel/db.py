@@ -1,0 +1,139 @@
+"""Sessions and the unit of work: one transaction, in one organisation, committed here and nowhere else."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.errors import Unavailable
+from promptcraft.kernel.telemetry import get_logger
+
+_SET_ORGANISATION = text("select set_config('app.org_id', :org_id, true)")
+_log = get_logger(__name__)
+
+
+class Base(DeclarativeBase):
+    """Rows. They stay inside the service that owns them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "%(table_name)s_pkey",
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wakeup:
+    """Who has work to look at: a job by id, the outbox relay, a host's runtime. May be lost; sweeps catch up."""
+
+    kind: str
+    target: str = ""
+
+
+class Notifier(Protocol):
+    async def notify(self, wakeups: list[Wakeup]) -> None: ...
+
+
+class NoNotifier:
+    """Wakes nobody: the sweeps do the work later."""
+
+    async def notify(self, wakeups: list[Wakeup]) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The two connections a process has: as `app`, bound to one organisation at a time, and as `system`."""
+
+    app: AsyncEngine
+    system: AsyncEngine
+    notifier: Notifier = field(default_factory=NoNotifier)
+
+    @classmethod
+    def connect(
+        cls, app_url: str, system_url: str, notifier: Notifier | None = None, *, pool_size: int = 8
+    ) -> "Database":
+        """Engines over psycopg 3; nothing is connected before the first query."""
+        return cls(_engine(app_url, pool_size), _engine(system_url, max(2, pool_size // 2)), notifier or NoNotifier())
+
+    async def dispose(self) -> None:
+        await self.app.dispose()
+        await self.system.dispose()
+
+
+def _engine(url: str, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True, pool_recycle=1800
+    )
+
+
+BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
+
+
+def wake_after_commit(session: AsyncSession, wakeup: Wakeup) -> None:
+    """Send this wake-up once the session's transaction is committed."""
+    wakeups: list[Wakeup] = session.info.setdefault("wakeups", [])
+    if wakeup not in wakeups:
+        wakeups.append(wakeup)
+
+
+def before_commit(session: AsyncSession, name: str, action: BeforeCommit) -> None:
+    """Run `action` as the transaction's last statement; the same name is run once."""
+    actions: dict[str, BeforeCommit] = session.info.setdefault("before_commit", {})
+    actions.setdefault(name, action)
+
+
+@asynccontextmanager
+async def unit_of_work(db: Database, actor: Actor) -> AsyncGenerator[AsyncSession]:
+    """One transaction in the actor's organisation: commits at the end, rolls back on any error.
+
+    Raises Unavailable when the database cannot be reached.
+    """
+    async with _transaction(db, db.app) as session:
+        session.info["org_id"] = actor.org_id
+        await session.execute(_SET_ORGANISATION, {"org_id": str(actor.org_id)})
+        yield session
+
+
+@asynccontextmanager
+async def system_unit_of_work(db: Database) -> AsyncGenerator[AsyncSession]:
+    """One transaction as `system`, which sees the tables of migrations/access.py across organisations."""
+    async with _transaction(db, db.system) as session:
+        yield session
+
+
+@asynccontextmanager
+async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+    info: dict[str, Any] = {}
+    try:
+        async with AsyncSession(engine, expire_on_commit=False, info=info) as session, session.begin():
+            yield session
+            await session.flush()
+            actions: dict[str, BeforeCommit] = info.get("before_commit", {})
+            for action in actions.values():
+                await action(session)
+    except PoolTimeout as failure:
+        raise Unavailable("The database is busy.") from failure
+    except (OperationalError, InterfaceError) as failure:
+        if failure.connection_invalidated or _unreachable(failure):
+            raise Unavailable("The database cannot be reached.") from failure
+        raise
+    if info.get("wakeups"):
+        await db.notifier.notify(info["wakeups"])
+
+
+def _unreachable(failure: OperationalError | InterfaceError) -> bool:
+    # SQLSTATE class 08 is a connection exception, 57P0x a server going down; no state at all: nobody answered.
+    state = getattr(failure.orig, "sqlstate", None)
+    return state is None or state.startswith(("08", "57P"))

@@ -1,0 +1,36 @@
+"""Background work: a row in PostgreSQL decides who does it, Celery only says when."""
+
+from promptcraft.kernel.jobs.enqueue import enqueue
+from promptcraft.kernel.jobs.model import (
+    FenceLost,
+    JobKind,
+    JobState,
+    JobView,
+    Retry,
+    StandingJob,
+    Step,
+    StepContext,
+    StepView,
+)
+from promptcraft.kernel.jobs.runner import run_job
+from promptcraft.kernel.jobs.standing import due_work, ensure_standing_jobs, run_standing_job
+from promptcraft.kernel.jobs.view import job_durations, job_view
+
+__all__ = [
+    "FenceLost",
+    "JobKind",
+    "JobState",
+    "JobView",
+    "Retry",
+    "StandingJob",
+    "Step",
+    "StepContext",
+    "StepView",
+    "enqueue",
+    "due_work",
+    "ensure_standing_jobs",
+    "job_durations",
+    "job_view",
+    "run_job",
+    "run_standing_job",
+]

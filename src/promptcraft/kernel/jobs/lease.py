@@ -1,0 +1,126 @@
+"""Leases on jobs, by the database's clock, so that hosts with other times agree."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import RowMapping
+
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.db import Database, system_unit_of_work
+from promptcraft.kernel.errors import Unavailable
+from promptcraft.kernel.jobs.model import FenceLost
+from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.telemetry import get_logger
+
+LEASE_SECONDS = 10.0
+_RENEW_SECONDS = 2.5
+_log = get_logger(__name__)
+
+_CLAIM = text("""
+    update kernel.job
+       set lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
+           fencing_token = fencing_token + 1, attempt = attempt + 1,
+           state = case state when 'pending' then 'running' else state end,
+           started_at = coalesce(started_at, clock_timestamp())
+     where id = :id and finished_at is null and run_after <= clock_timestamp()
+       and (lease_until is null or lease_until < clock_timestamp())
+    returning *
+""")
+_RENEW = text("""
+    update kernel.job set lease_until = clock_timestamp() + make_interval(secs => :lease)
+     where org_id = :org_id and id = :id and fencing_token = :token
+    returning 1
+""")
+_RELEASE = text("""
+    update kernel.job
+       set lease_until = null, lease_owner = null, error = :reason,
+           run_after = clock_timestamp() + make_interval(secs => :delay)
+     where org_id = :org_id and id = :id and fencing_token = :token
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker holds, under this fencing token."""
+
+    org_id: UUID
+    job_id: UUID
+    token: int
+    kind: str
+    state: str
+    payload: str
+    attempt: int
+    error: str | None
+    correlation_id: str
+    actor: Actor
+
+
+async def claim_job(db: Database, job_id: UUID, worker: str) -> Claim | None:
+    """Take the lease of a due job; None where it is finished, not due, held by another or unknown."""
+    async with system_unit_of_work(db) as session:
+        rows = await session.execute(_CLAIM, {"id": job_id, "worker": worker, "lease": LEASE_SECONDS})
+        row = rows.mappings().first()
+    return None if row is None else _claim_of(row)
+
+
+def _claim_of(row: RowMapping) -> Claim:
+    permissions = frozenset(Permission(word) for word in row["permissions"].split() if word in set(Permission))
+    actor = Actor(row["org_id"], row["user_id"], row["session_id"], permissions, row["request_id"], row["user_name"])
+    return Claim(
+        row["org_id"], row["id"], row["fencing_token"], row["kind"], row["state"], row["payload"], row["attempt"],
+        row["error"], row["correlation_id"], actor,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def holding(db: Database, claim: Claim) -> AsyncGenerator[None]:
+    """Renew the lease while the block runs; the block is cancelled, with FenceLost, once the lease is another's."""
+    work = asyncio.current_task()
+    lost = False
+
+    async def renew() -> None:
+        nonlocal lost
+        mine: dict[str, Any] = {
+            "org_id": claim.org_id,
+            "id": claim.job_id,
+            "token": claim.token,
+            "lease": LEASE_SECONDS,
+        }
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            try:
+                async with system_unit_of_work(db) as session:
+                    held = await session.scalar(_RENEW, mine)
+            except Unavailable:
+                _log.warning("lease not renewed: the database is away", extra={"job": str(claim.job_id)})
+                continue
+            if held is None and work is not None:
+                lost = True
+                work.cancel()
+                return
+
+    renewal = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            raise FenceLost from None
+        raise
+    finally:
+        renewal.cancel()
+        await asyncio.gather(renewal, return_exceptions=True)
+
+
+async def release_job(db: Database, claim: Claim, reason: str) -> None:
+    """Give the job back for a later try, longer later each time; at most a minute."""
+    async with system_unit_of_work(db) as session:
+        delay = min(60.0, 0.5 * 2**claim.attempt)
+        await session.execute(
+            _RELEASE,
+            {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token, "reason": reason, "delay": delay},
+        )

@@ -1,0 +1,77 @@
+"""Periodic work, and the sweep that finds what no wake-up reached."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import text
+
+from promptcraft.kernel.context import WorkContext, enter
+from promptcraft.kernel.db import Database, system_unit_of_work
+from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.jobs.model import StandingJob
+from promptcraft.kernel.telemetry import JOBS_UNFINISHED, get_logger
+
+_LEASE_SECONDS = 60.0
+_log = get_logger(__name__)
+
+_ENSURE = text(
+    "insert into kernel.standing_job (name, run_after, fencing_token, failures)"
+    " values (:name, clock_timestamp(), 0, 0) on conflict do nothing"
+)
+_CLAIM = text("""
+    update kernel.standing_job
+       set lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
+           fencing_token = fencing_token + 1
+     where name = :name and (lease_until is null or lease_until < clock_timestamp())
+    returning fencing_token
+""")
+_RELEASE = text("""
+    update kernel.standing_job
+       set lease_owner = null, lease_until = null, last_run_at = clock_timestamp(), error = :error,
+           failures = case when cast(:error as text) is null then 0 else failures + 1 end,
+           run_after = clock_timestamp() + make_interval(secs => :every)
+     where name = :name and fencing_token = :token
+""")
+_DUE = text("""
+    select name as target from kernel.standing_job
+     where run_after <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+    union all
+    (select id::text from kernel.job
+      where finished_at is null and run_after <= clock_timestamp()
+        and (lease_until is null or lease_until < clock_timestamp())
+      order by run_after limit 500)
+""")
+_UNFINISHED = text("select count(*) from kernel.job where finished_at is null")
+
+
+async def ensure_standing_jobs(db: Database, jobs: Iterable[StandingJob]) -> None:
+    """Give each its row; rows of jobs that this version does not know stay, and are not run."""
+    async with system_unit_of_work(db) as session:
+        for job in jobs:
+            await session.execute(_ENSURE, {"name": job.name})
+
+
+async def run_standing_job(db: Database, jobs: Mapping[str, StandingJob], name: str, worker: str) -> None:
+    """Run it now unless another worker does."""
+    job = jobs[name]
+    async with system_unit_of_work(db) as session:
+        token = await session.scalar(_CLAIM, {"name": name, "worker": worker, "lease": _LEASE_SECONDS})
+    if token is None:
+        return
+    error = None
+    identifier = str(new_id())
+    with enter(WorkContext("worker", identifier, identifier)):
+        try:
+            await job.run(db)
+        except Exception as failure:  # noqa: BLE001 - process edge: it is told, counted, and run again when due
+            _log.exception("periodic work failed", extra={"standing_job": name})
+            error = repr(failure)[:2000]
+    async with system_unit_of_work(db) as session:
+        outcome = {"name": name, "token": token, "every": job.every_seconds, "error": error}
+        await session.execute(_RELEASE, outcome)
+
+
+async def due_work(db: Database) -> list[str]:
+    """Ids of due jobs and names of due periodic work that nobody holds."""
+    async with system_unit_of_work(db) as session:
+        JOBS_UNFINISHED.set(await session.scalar(_UNFINISHED) or 0)
+        return list((await session.scalars(_DUE)).all())

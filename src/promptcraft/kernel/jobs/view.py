@@ -1,0 +1,60 @@
+"""Reading jobs."""
+
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.kernel.jobs.model import JobState, JobView, StepView
+from promptcraft.kernel.jobs.tables import JobRow, JobStepRow
+
+
+async def job_view(session: AsyncSession, org_id: UUID, job_id: UUID) -> JobView | None:
+    """The job and its steps; None where this organisation has no such job."""
+    row = await session.get(JobRow, (org_id, job_id), populate_existing=True)
+    if row is None:
+        return None
+    steps = await session.scalars(
+        select(JobStepRow)
+        .where(JobStepRow.org_id == org_id, JobStepRow.job_id == job_id)
+        .order_by(JobStepRow.position)
+        .execution_options(populate_existing=True)
+    )
+    return view_of(row, list(steps))
+
+
+def view_of(row: JobRow, steps: list[JobStepRow]) -> JobView:
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        state=JobState(row.state),
+        phase=row.phase,
+        percentage=row.percentage,
+        steps=tuple(_step_view(step) for step in steps),
+        warnings=tuple(orjson.loads(row.warnings)),
+        error=row.error,
+        error_code=row.error_code,
+        next_step=row.next_step,
+        payload=row.payload,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _step_view(step: JobStepRow) -> StepView:
+    seconds = None
+    if step.started_at is not None and step.finished_at is not None:
+        seconds = round((step.finished_at - step.started_at).total_seconds(), 3)
+    return StepView(name=step.name, status=step.state, seconds=seconds, error=step.error)
+
+
+async def job_durations(session: AsyncSession, org_id: UUID, kind: str) -> float | None:
+    """The median duration in seconds of this organisation's completed jobs of a kind; None before the first."""
+    duration = func.extract("epoch", JobRow.finished_at - JobRow.created_at)
+    median = await session.scalar(
+        select(func.percentile_cont(0.5).within_group(duration)).where(
+            JobRow.org_id == org_id, JobRow.kind == kind, JobRow.state == JobState.COMPLETED
+        )
+    )
+    return None if median is None else float(median)

@@ -1,0 +1,73 @@
+"""Wake-ups by Redis after commit. Losing one costs time, never work: sweeps find what is due."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from promptcraft.kernel.db import Wakeup
+from promptcraft.kernel.telemetry import get_logger
+
+_log = get_logger(__name__)
+_CHANNEL = "promptcraft:wake:"
+
+
+class SendsJobs(Protocol):
+    def send(self, job: str) -> None:
+        """Ask some worker to run this job (an id, or a standing job's name). Blocks on the network."""
+        ...
+
+
+class RedisNotifier:
+    """Sends wake-ups without holding up who asked; the same one twice at the same moment is sent once."""
+
+    def __init__(self, redis: Redis, queue: SendsJobs) -> None:
+        self._redis = redis
+        self._queue = queue
+        self._waiting: set[Wakeup] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def notify(self, wakeups: list[Wakeup]) -> None:
+        for wakeup in wakeups:
+            if wakeup not in self._waiting:
+                self._waiting.add(wakeup)
+                task = asyncio.create_task(self._send(wakeup))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, wakeup: Wakeup) -> None:
+        self._waiting.discard(wakeup)
+        try:
+            if wakeup.kind in ("job", "standing_job"):
+                await asyncio.to_thread(self._queue.send, wakeup.target)
+            else:
+                await self._redis.publish(_CHANNEL + wakeup.kind, wakeup.target)
+        except (RedisError, OSError) as failure:
+            _log.warning("wake-up not sent; the sweep will find the work", extra={"error": repr(failure)})
+
+
+@asynccontextmanager
+async def woken(redis: Redis, kind: str) -> AsyncGenerator[asyncio.Event]:
+    """An event that is set at each wake-up of this kind, and at each reconnection, as one may have been lost."""
+    event = asyncio.Event()
+    task = asyncio.create_task(_listen(redis, kind, event))
+    try:
+        yield event
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _listen(redis: Redis, kind: str, event: asyncio.Event) -> None:
+    while True:
+        try:
+            async with redis.pubsub() as subscription:
+                await subscription.subscribe(_CHANNEL + kind)
+                event.set()
+                async for _message in subscription.listen():
+                    event.set()
+        except (RedisError, OSError):
+            await asyncio.sleep(1)

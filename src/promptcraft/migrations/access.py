@@ -1,0 +1,68 @@
+"""Which role may do what with which table, and the row-level security that holds it (design §3.4).
+
+Applied whole after every upgrade. Grants are on parents only: a grant on a partition would go round its parent's policy.
+"""
+
+import hashlib
+import inspect
+import sys
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+OWNER, APP, SYSTEM = "promptcraft_owner", "promptcraft_app", "promptcraft_system"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Privileges of the two roles. `tenant` tables have `org_id` and show `app` its own organisation's rows only."""
+
+    app: str
+    system: str = ""
+    tenant: bool = True
+
+
+READ, ADD, CHANGE, REMOVE = "SELECT", "INSERT", "UPDATE", "DELETE"
+READ_ADD = "SELECT, INSERT"
+READ_ADD_CHANGE = "SELECT, INSERT, UPDATE"
+ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+TABLES: dict[str, Access] = {
+    "kernel.job": Access(app=READ_ADD_CHANGE, system="SELECT, UPDATE"),
+    "kernel.job_step": Access(app=READ_ADD_CHANGE),
+    "kernel.standing_job": Access(app="", system=READ_ADD_CHANGE, tenant=False),
+    "kernel.outbox": Access(app=READ_ADD_CHANGE, system="SELECT, DELETE"),
+    "audit.event": Access(app=READ_ADD, system=READ),
+}
+
+# The tables that `system` sees across organisations; a test pins this list.
+SYSTEM_TABLES: dict[str, str] = {name: access.system for name, access in TABLES.items() if access.system}
+
+
+def fingerprint() -> str:
+    """Changes when this file does; kept in the database, so that an unchanged file costs nothing at start."""
+    return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()
+
+
+def apply(connection: Connection) -> None:
+    """Grant and restrict as above; what an earlier version granted is taken back first."""
+    schemas = sorted({name.partition(".")[0] for name in TABLES})
+    for schema in schemas:
+        connection.execute(text(f"grant usage on schema {schema} to {APP}, {SYSTEM}"))
+        connection.execute(text(f"revoke all on all tables in schema {schema} from {APP}, {SYSTEM}"))
+    for name, access in TABLES.items():
+        for role, privileges in ((APP, access.app), (SYSTEM, access.system)):
+            if privileges:
+                connection.execute(text(f"grant {privileges} on {name} to {role}"))
+        _restrict(connection, name, access)
+
+
+def _restrict(connection: Connection, name: str, access: Access) -> None:
+    connection.execute(text(f"alter table {name} enable row level security"))
+    for policy in ("organisation", "platform"):
+        connection.execute(text(f"drop policy if exists {policy} on {name}"))
+    if access.app:
+        own = "org_id = (select current_setting('app.org_id'))::uuid" if access.tenant else "true"
+        connection.execute(text(f"create policy organisation on {name} to {APP} using ({own}) with check ({own})"))
+    if access.system:
+        connection.execute(text(f"create policy platform on {name} to {SYSTEM} using (true) with check (true)"))

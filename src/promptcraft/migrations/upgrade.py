@@ -1,0 +1,70 @@
+"""Bringing the schema to this version: one migrator at a time, short locks, access rules last."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from promptcraft.migrations import access
+
+_ADVISORY_LOCK = 0x70726F6D7074  # "prompt"
+_HERE = Path(__file__).parent
+
+
+def upgrade(owner_url: str) -> list[str]:
+    """Upgrade the database at this address, as its owner. Returns the revisions applied (none when it was current).
+
+    Raises sqlalchemy.exc.OperationalError when a lock is not had within 5 seconds; nothing is changed then.
+    """
+    engine = create_engine(owner_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(:id)"), {"id": _ADVISORY_LOCK})
+        connection.execute(text("set lock_timeout = '5s'"))
+        connection.commit()
+        applied = _apply(connection)
+        connection.execute(text("select pg_advisory_unlock(:id)"), {"id": _ADVISORY_LOCK})
+        connection.commit()
+    engine.dispose()
+    return applied
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _apply(connection: Connection) -> list[str]:
+    config = alembic_config(connection)
+    before = _version(connection)
+    head = ScriptDirectory.from_config(config).get_current_head()
+    connection.rollback()
+    applied: list[str] = []
+    if before != head:
+        config.attributes["applied"] = applied
+        command.upgrade(config, "head")
+    _apply_access(connection)
+    return applied
+
+
+def _version(connection: Connection) -> str | None:
+    if connection.scalar(text("select to_regclass('public.alembic_version')")) is None:
+        return None
+    return connection.scalar(text("select version_num from public.alembic_version"))
+
+
+def _apply_access(connection: Connection) -> None:
+    with connection.begin():
+        current = connection.scalar(text("select value from kernel.schema_note where name = 'access'"))
+        if current == access.fingerprint():
+            return
+        access.apply(connection)
+        note = (
+            "insert into kernel.schema_note values ('access', :value) on conflict (name) do update set value = :value"
+        )
+        connection.execute(text(note), {"value": access.fingerprint()})
