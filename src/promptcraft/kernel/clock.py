@@ -1,6 +1,6 @@
 """The injected clock: everything that asks for the time asks here, so that a test can be three months on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def use(clock: Callable[[], datetime]) -> Iterator[None]:
+def use(clock: Callable[[], datetime]) -> Generator[None]:
     """Take the time from `clock` inside the block (and the tasks started there)."""
     token = _clock.set(clock)
     try:

@@ -1,7 +1,7 @@
 """What is known of the work in hand (a request, a job, a loop), for logs and audit events."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Process = Literal["api", "worker", "beat", "runtime", "host"]
 
 @dataclass(slots=True)
 class WorkContext:
-    """Mutable on purpose: what is learnt on the way (the route, its declared status) is filled in as it becomes known."""
+    """Mutable on purpose: what is learnt on the way (the route, its declared status) is filled in as it is known."""
 
     process: Process
     request_id: str
@@ -51,7 +51,7 @@ def current() -> WorkContext:
 
 
 @contextmanager
-def enter(context: WorkContext) -> Iterator[WorkContext]:
+def enter(context: WorkContext) -> Generator[WorkContext]:
     token = _current.set(context)
     try:
         yield context

@@ -31,7 +31,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-# The specification's words are bundles of fine permissions. Those of contexts that do not exist yet hold nothing so far.
+# The specification's words are bundles of fine permissions. Those of contexts that do not exist yet hold nothing.
 BUNDLES: dict[str, frozenset[Permission]] = {
     "read": frozenset(
         {Permission.PROFILE_READ, Permission.SESSION_END, Permission.AGENT_READ, Permission.EXECUTION_READ}

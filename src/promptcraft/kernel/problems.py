@@ -99,7 +99,7 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _admit(request: Request) -> None:
-    """Nobody learns how a body must look before showing who they are: a broken one is read before the door is reached."""
+    """Nobody learns how a body must look before showing who they are: broken ones are read before the door."""
     route = request.scope.get("route")
     door = door_of(route.dependant) if route is not None and hasattr(route, "dependant") else None
     if door is not None:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis as RedisClient
 from redis.exceptions import RedisError
 
 from promptcraft.kernel.db import Wakeup
@@ -13,6 +13,16 @@ from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
 _CHANNEL = "promptcraft:wake:"
+
+
+# redis-py's own annotations leave its commands partly unknown; here it is used for publish and subscribe alone.
+Redis = Any
+
+
+def redis_client(url: str) -> Redis:
+    """A client for redis://, rediss:// or unix:// addresses; connects at the first command."""
+    client: Any = RedisClient
+    return client.from_url(url, socket_connect_timeout=5, health_check_interval=30)
 
 
 class SendsJobs(Protocol):

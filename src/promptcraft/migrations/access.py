@@ -1,6 +1,6 @@
 """Which role may do what with which table, and the row-level security that holds it (design §3.4).
 
-Applied whole after every upgrade. Grants are on parents only: a grant on a partition would go round its parent's policy.
+Applied whole after every upgrade. Grants are on parents only: one on a partition would go round its parent's policy.
 """
 
 import hashlib

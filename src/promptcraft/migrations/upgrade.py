@@ -12,6 +12,9 @@ from promptcraft.migrations import access
 
 _ADVISORY_LOCK = 0x70726F6D7074  # "prompt"
 _HERE = Path(__file__).parent
+_NOTE_ACCESS = text(
+    "insert into kernel.schema_note values ('access', :value) on conflict (name) do update set value = excluded.value"
+)
 
 
 def upgrade(owner_url: str) -> list[str]:
@@ -64,7 +67,4 @@ def _apply_access(connection: Connection) -> None:
         if current == access.fingerprint():
             return
         access.apply(connection)
-        note = (
-            "insert into kernel.schema_note values ('access', :value) on conflict (name) do update set value = :value"
-        )
-        connection.execute(text(note), {"value": access.fingerprint()})
+        connection.execute(_NOTE_ACCESS, {"value": access.fingerprint()})

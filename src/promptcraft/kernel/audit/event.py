@@ -30,9 +30,9 @@ _catalogue: dict[int, "Event"] = {}
 class Event:
     """One auditable action.
 
-    `name` is `subject.action`; `sentence` names {actor}, {resource} and the event's own values; `outcomes` lists the ids
-    of the events that each outcome of the action leaves (kernel's general ones unless said otherwise); `personal` names
-    the values that belong to a person and are sealed inside the record.
+    `name` is `subject.action`; `sentence` names {actor}, {resource} and the event's own values; `outcomes` lists the
+    ids of the events that each outcome of the action leaves (kernel's general ones unless said otherwise); `personal`
+    names the values that belong to a person and are sealed inside the record.
     """
 
     id: int

@@ -39,8 +39,8 @@ async def record(
 ) -> UUID:
     """Record `event` with the change that `session` makes; both commit or neither does.
 
-    `resource` is what was acted on; `cost` is in USD; `status_code` is the HTTP status where it is not the one that the
-    route declares; `values` are the event's own (those in `event.personal` are sealed). Returns the event's id (UUIDv7).
+    `resource` is what was acted on; `cost` is in USD; `status_code` is the HTTP status where it is not the one that
+    the route declares; `values` are the event's own (those in `event.personal` are sealed). Returns the event's id.
     """
     event_id = new_id()
     pending: list[tuple[Event, Actor, UUID, dict[str, Any]]] = session.info.setdefault("audit_events", [])

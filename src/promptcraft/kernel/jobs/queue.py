@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from celery import Celery, signals
+from celery import Celery
+from celery import signals as celery_signals
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
+signals: Any = celery_signals
 TASK = "promptcraft.run_job"
 _PR_SET_PDEATHSIG = 1
+# The sweep sends a job that is still due again, so an old message says nothing new.
+_FORGOTTEN_SECONDS = 60
 
 
 class RunsJobs(Protocol):
@@ -28,7 +32,7 @@ class JobQueue:
     def send(self, job: str) -> None:
         """Ask some worker to run this job. Raises OSError when the broker is away."""
         try:
-            self.celery.send_task(TASK, args=[job], ignore_result=True, retry=False)
+            self.celery.send_task(TASK, args=[job], ignore_result=True, retry=False, expires=_FORGOTTEN_SECONDS)
         except BrokerUnavailable as failure:
             raise OSError(str(failure)) from failure
 

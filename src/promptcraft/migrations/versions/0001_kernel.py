@@ -117,7 +117,8 @@ create table kernel.partitioned (
     ahead integer not null,
     keep_days integer
 );
-insert into kernel.partitioned values ('audit.event_standard', 'month', 2, null), ('audit.event_hold', 'month', 2, null);
+insert into kernel.partitioned values
+    ('audit.event_standard', 'month', 2, null), ('audit.event_hold', 'month', 2, null);
 
 create function kernel.make_partitions(at timestamptz) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -164,7 +165,8 @@ begin
 end $$;
 
 revoke all on function kernel.make_partitions(timestamptz), kernel.drop_partitions(timestamptz) from public;
-grant execute on function kernel.make_partitions(timestamptz), kernel.drop_partitions(timestamptz) to promptcraft_system;
+grant execute on function kernel.make_partitions(timestamptz) to promptcraft_system;
+grant execute on function kernel.drop_partitions(timestamptz) to promptcraft_system;
 """
 
 
