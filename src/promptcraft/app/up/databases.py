@@ -64,9 +64,9 @@ def _role(connection: psycopg.Connection, role: str, password: str) -> None:
     # what the server sees, and might log, is the verifier and not the password
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(
-        sql.SQL(
-            "alter role {} login nosuperuser nobypassrls nocreatedb nocreaterole noreplication password {}"
-        ).format(sql.Identifier(role), sql.Literal(verifier))
+        sql.SQL("alter role {} login nosuperuser nobypassrls nocreatedb nocreaterole noreplication password {}").format(
+            sql.Identifier(role), sql.Literal(verifier)
+        )
     )
     connection.execute(
         sql.SQL("alter role {} set idle_in_transaction_session_timeout = {}").format(

@@ -6,11 +6,11 @@ import os
 import pwd
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from promptcraft.app.up.errors import AlreadyRunning, DataDirectoryRefused
 
@@ -104,6 +104,11 @@ def _user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
+def open_log(path: Path) -> IO[bytes]:
+    """A log to append to, which only its owner reads."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _PRIVATE_FILE), "ab")
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner reads, whole or not at all, even across a crash."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -116,7 +121,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(place: DataDirectory) -> Iterator[None]:
+def locked(place: DataDirectory) -> Generator[None]:
     """Hold the data directory for this process; the kernel lets go when the process ends, however it ends.
 
     Raises AlreadyRunning with the pid that holds it.

@@ -18,8 +18,8 @@ _GRACE_SECONDS = 10
 def clear_leftovers(place: DataDirectory, pause: Pause = time.sleep) -> None:
     """Wait for the last supervisor's children to end, end those that do not, and remove its sockets.
 
-    Two servers on one data directory would ruin it, so nothing may start before this returns. The kernel has told them to
-    end already; the wait is the time that PostgreSQL takes for its shutdown.
+    Two servers on one data directory would ruin it, so nothing may start before this returns. The kernel has told them
+    to end already; the wait is the time that PostgreSQL takes for its shutdown.
     """
     state = read_state(place)
     children = list(_children(state))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptcraft.app.up.binaries import postgres_binaries
-from promptcraft.app.up.datadir import DataDirectory, write_private
+from promptcraft.app.up.datadir import DataDirectory, open_log, write_private
 from promptcraft.app.up.errors import ServerFailed
 from promptcraft.app.up.privileges import Unprivileged
-from promptcraft.app.up.processes import Pause, spawn, wait_until
+from promptcraft.app.up.processes import Pause, ended, reap, spawn, wait_until
 
 SUPERUSER = "postgres"
 # SIGINT disconnects the clients and shuts down cleanly; SIGTERM would wait for them to leave
@@ -90,7 +90,7 @@ class Postgres:
         self._run([*self.way.prefix, program, *target, *_INITDB_OPTIONS], pause)
 
     def _run(self, argv: list[str], pause: Pause) -> None:
-        with self.log.open("ab") as output:
+        with open_log(self.log) as output:
             child = spawn(
                 argv,
                 death_signal=signal.SIGKILL,
@@ -100,12 +100,10 @@ class Postgres:
                 account=self.way.account,
             )
         try:
-            ended = wait_until(lambda: child.poll() is not None, _INITDB_SECONDS, pause)
+            wait_until(lambda: ended(child), _INITDB_SECONDS, pause)
         finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        if not ended or child.returncode != 0:
+            status = reap(child)
+        if status != 0:
             raise ServerFailed("PostgreSQL's files could not be made", next_step=f"See {self.log}")
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -113,7 +111,7 @@ class Postgres:
         options["unix_socket_directories"] = str(self.sockets)
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         program = str(postgres_binaries() / "postgres")
-        with self.log.open("ab") as output:
+        with open_log(self.log) as output:
             return spawn(
                 [*self.way.prefix, program, "-D", str(self.place.postgres), *settings],
                 death_signal=STOP_SIGNAL,
@@ -125,13 +123,13 @@ class Postgres:
 
     def ready(self, child: subprocess.Popen[bytes]) -> bool:
         """Whether this very server says that it takes connections; raises ServerFailed when it has ended."""
-        if child.poll() is not None:
+        if ended(child):
             raise ServerFailed("PostgreSQL did not start", next_step=f"See {self.log}")
         try:
             lines = (self.place.postgres / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) > 7 and lines[0] == str(child.pid) and lines[7].strip() == "ready"  # noqa: PLR2004
+        return len(lines) > 7 and lines[0] == str(child.pid) and lines[7].strip() == "ready"
 
     def url(self, role: str, secret: str, database: str = "promptcraft") -> str:
         """The address of a database as SQLAlchemy writes it, password included."""

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -73,6 +74,7 @@ def spawn(
     *,
     death_signal: signal.Signals,
     output: IO[bytes] | int,
+    errors: IO[bytes] | int = subprocess.STDOUT,
     environment: Mapping[str, str],
     directory: Path | None = None,
     account: Account | None = None,
@@ -91,11 +93,11 @@ def spawn(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         die_with_parent(death_signal, parent)
 
-    return subprocess.Popen(  # noqa: S603 -- fixed programs, no shell
+    return subprocess.Popen(
         list(argv),
         stdin=stdin,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         env=dict(environment),
         cwd=directory,
         pass_fds=tuple(inherited),
@@ -118,19 +120,26 @@ def wait_until(done: Callable[[], bool], seconds: float, pause: Pause = time.sle
     return True
 
 
+def ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child has ended; it stays a zombie until `reap`, so that its pid is nobody else's."""
+    if child.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def reap(child: subprocess.Popen[bytes]) -> int:
+    """End a child with all of its process group, and give its exit status (negative: the signal that ended it)."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    return child.wait()
+
+
 def stop(child: subprocess.Popen[bytes], how: signal.Signals, seconds: float, pause: Pause = time.sleep) -> bool:
-    """Ask a child to end and, past the time, make it, with all of its session; whether it ended by itself."""
-    if child.poll() is None:
-        child.send_signal(how)
-    obeyed = wait_until(lambda: child.poll() is not None, seconds, pause)
-    kill_group(child)
+    """Ask a child to end and, past the time, make it, with all of its group; whether it ended by itself."""
+    if child.returncode is not None:
+        return True
+    os.kill(child.pid, how)
+    obeyed = wait_until(lambda: ended(child), seconds, pause)
+    reap(child)
     return obeyed
-
-
-def kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End what is left of a child's process group, the child itself included."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    child.wait()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptcraft.app.up.binaries import valkey_server
-from promptcraft.app.up.datadir import DataDirectory
+from promptcraft.app.up.datadir import DataDirectory, open_log
 from promptcraft.app.up.errors import ServerFailed
 from promptcraft.app.up.privileges import Unprivileged
-from promptcraft.app.up.processes import spawn
+from promptcraft.app.up.processes import ended, spawn
 
 STOP_SIGNAL = signal.SIGTERM
 
@@ -35,7 +35,7 @@ class Valkey:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it with its settings on standard input: the password is in no argument and in no further file."""
-        with self.log.open("ab") as output:
+        with open_log(self.log) as output:
             child = spawn(
                 [*self.way.prefix, str(valkey_server()), "-"],
                 death_signal=STOP_SIGNAL,
@@ -70,7 +70,7 @@ class Valkey:
 
     def ready(self, child: subprocess.Popen[bytes]) -> bool:
         """Whether it takes connections; raises ServerFailed when it has ended."""
-        if child.poll() is not None:
+        if ended(child):
             raise ServerFailed("Valkey did not start", next_step=f"See {self.log}")
         with socket.socket(socket.AF_UNIX) as probe:
             try:

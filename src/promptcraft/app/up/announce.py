@@ -1,0 +1,45 @@
+"""What a person is told once everything answers: where it is, who may enter, what is not as it should be, what next."""
+
+import json
+from typing import Any, cast
+
+from promptcraft.app.up.datadir import DataDirectory
+from promptcraft.app.up.terminal import Terminal
+
+
+def announce(
+    terminal: Terminal,
+    url: str,
+    place: DataDirectory,
+    administrator: dict[str, Any],
+    health: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print it; `administrator` is empty but for the first start, when it holds the password for the only time."""
+    warnings = warnings_of(health)
+    terminal.line()
+    terminal.line(f"PromptCraft-Hybrid is ready at {url} ({terminal.seconds():.1f} s)")
+    terminal.line()
+    terminal.fact("Data", str(place.root))
+    terminal.fact("Logs", str(place.logs))
+    if administrator.get("password"):
+        terminal.fact("Administrator", str(administrator["username"]))
+        terminal.fact("Password", f"{administrator['password']}   (shown this once)")
+    for warning in warnings:
+        terminal.line()
+        terminal.warning(warning)
+    terminal.line()
+    terminal.line(f"Stop it with Ctrl-C, or from elsewhere:  pc-hybrid down --data-dir {place.root}")
+    terminal.line(f"Sign in:  pc-hybrid login --api-url {url}")
+    if as_json:
+        where = {"url": url, "data_dir": str(place.root), "administrator": administrator or None, "warnings": warnings}
+        terminal.result(json.dumps(where))
+
+
+def warnings_of(health: dict[str, Any]) -> list[str]:
+    """The warnings in an answer of `/health`, in the envelope or out of it."""
+    for body in (health, health.get("data")):
+        if isinstance(body, dict) and isinstance(found := cast("dict[str, Any]", body).get("warnings"), list):
+            return [str(warning) for warning in cast("list[Any]", found)]
+    return []

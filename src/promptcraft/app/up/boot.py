@@ -1,0 +1,200 @@
+"""The stages of a start.
+
+What takes long runs at the same time: the roles import while the database's files are made, and wait at a gate.
+"""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from promptcraft.app.up import postgres, valkey
+from promptcraft.app.up.administrator import FirstAdministrator
+from promptcraft.app.up.announce import announce
+from promptcraft.app.up.binaries import postgres_binaries
+from promptcraft.app.up.children import PROGRAM, Embedded, Household, Role, roles_environment
+from promptcraft.app.up.datadir import DataDirectory
+from promptcraft.app.up.errors import RoleFailed
+from promptcraft.app.up.gate import Gate
+from promptcraft.app.up.listening import address_of
+from promptcraft.app.up.postgres import Postgres
+from promptcraft.app.up.privileges import Unprivileged, choose
+from promptcraft.app.up.probe import Probe
+from promptcraft.app.up.processes import ended, reap, wait_until
+from promptcraft.app.up.servers import STOP_SECONDS, await_servers, urls_of
+from promptcraft.app.up.supervisor import Child, Supervisor
+from promptcraft.app.up.terminal import Terminal
+from promptcraft.app.up.valkey import Valkey
+
+_MIGRATE = Role("migrate", ("migrate",), needs_owner=True)
+_BOOTSTRAP = Role("bootstrap", ("admin", "bootstrap"))
+_BACKGROUND = (Role("worker", ("worker",)), Role("beat", ("beat",)), Role("runtime", ("runtime",)))
+_MIGRATE_SECONDS = 600
+_BOOTSTRAP_SECONDS = 60
+_SERVE_SECONDS = 60
+_HEALTH_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` was asked for."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    embedded: Embedded = Embedded()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    runtime_directory: Path | None = None
+    verbose: bool = False
+    json: bool = False
+    program: tuple[str, ...] = PROGRAM
+
+
+@dataclass
+class Start:
+    """One start, its stages in order."""
+
+    options: Options
+    terminal: Terminal
+    place: DataDirectory
+    supervisor: Supervisor
+    listener: socket.socket
+    gates: dict[str, Gate] = field(default_factory=dict[str, Gate])
+
+    def boot(self, sockets: Path) -> None:
+        """Start everything and tell where it is; what fails is left to the supervisor's stop."""
+        url = address_of(self.listener)
+        self.terminal.line(f"Starting PromptCraft-Hybrid in {self.place.root}")
+        server, broker = self._servers(sockets)
+        home = self._household(server, broker)
+        administrator = FirstAdministrator(self.place)
+        once = [_MIGRATE, *([] if administrator.known() else [_BOOTSTRAP])]
+
+        if self.options.embedded.valkey:
+            self._watch("valkey", broker.start, broker.log, valkey.STOP_SIGNAL)
+        self._start_role(home, self._serve_role())
+        with self._errands(home, once) as errands:
+            self._start_servers(server, broker)
+            for role in _BACKGROUND:
+                self._start_role(home, role)
+            self._finish(home, _MIGRATE, errands["migrate"], _MIGRATE_SECONDS)
+            self.terminal.step("schema", "up to date")
+            for name in ("serve", *(role.name for role in _BACKGROUND)):
+                self.gates.pop(name).open()
+            if made := errands.get("bootstrap"):
+                self._finish(home, _BOOTSTRAP, made, _BOOTSTRAP_SECONDS)
+                administrator.printed(made, home.log(_BOOTSTRAP))
+                self.terminal.moment("the first administrator is there")
+        self._await_ready()
+        self.terminal.step("API", f"ready at {url}")
+        announce(self.terminal, url, self.place, administrator.untold(), self._health(), as_json=self.options.json)
+        administrator.told()
+
+    def _serve_role(self) -> Role:
+        handle = self.listener.fileno()
+        return Role("serve", ("serve", "--roles", "api", "--listen-fd", str(handle)), inherited=(handle,))
+
+    def _servers(self, sockets: Path) -> tuple[Postgres, Valkey]:
+        way = Unprivileged("not needed")
+        if self.options.embedded.postgres or self.options.embedded.valkey:
+            way = choose(self.place, postgres_binaries() / "initdb")
+            way.give(sockets)
+        self.terminal.moment(f"servers run {way.description}")
+        return Postgres(self.place, sockets, way), Valkey(self.place, sockets, way)
+
+    def _household(self, server: Postgres, broker: Valkey) -> Household:
+        urls = urls_of(server, broker)
+        address: tuple[str, int] = self.listener.getsockname()[:2]
+        given, embedded = self.options.environment, self.options.embedded
+        return Household(
+            self.place, roles_environment(self.place, given, urls, embedded, address), self.options.program
+        )
+
+    def _start_servers(self, server: Postgres, broker: Valkey) -> None:
+        """Bring PostgreSQL up, made before if it is the first time, and wait for both."""
+        embedded, fresh = self.options.embedded, not server.exists()
+        if embedded.postgres:
+            if fresh:
+                server.initialise(self.supervisor.pause)
+                self.terminal.moment("PostgreSQL's files are made")
+            self._watch("postgres", server.start, server.log, postgres.STOP_SIGNAL)
+        processes = {name: child.process for name, child in self.supervisor.children.items()}
+        await_servers(server, processes.get("postgres"), broker, processes.get("valkey"), self.supervisor.pause)
+        self.terminal.moment("servers take connections")
+        if embedded.postgres:
+            # psycopg is a quarter of a second of imports, which a start that is refused need not pay
+            from promptcraft.app.up.databases import prepare_roles
+
+            prepare_roles(server)
+        named = "PostgreSQL 18 and Valkey 9" if embedded == Embedded() else "as the settings name it"
+        self.terminal.step("database", f"{named}, files made" if fresh and embedded.postgres else named)
+
+    def _watch(self, name: str, start: Callable[[], subprocess.Popen[bytes]], log: Path, how: signal.Signals) -> None:
+        self.supervisor.add(Child(name, start(), start, log, how, STOP_SECONDS))
+        self.terminal.moment(f"{name} started")
+
+    def _start_role(self, home: Household, role: Role) -> None:
+        gate = self.gates[role.name] = Gate.make()
+        process = home.start(role, gate)
+
+        def again() -> subprocess.Popen[bytes]:
+            return home.start(role)
+
+        self.supervisor.add(Child(role.name, process, again, home.log(role), stop_seconds=role.stop_seconds))
+        self.terminal.moment(f"{role.name} started, behind its gate")
+
+    @contextmanager
+    def _errands(self, home: Household, roles: Iterable[Role]) -> Generator[dict[str, subprocess.Popen[bytes]]]:
+        """Processes that end by themselves: each waits at its gate, and none is left when the start is given up."""
+        errands: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            for role in roles:
+                gate = self.gates[role.name] = Gate.make()
+                errands[role.name] = home.start(role, gate, subprocess.PIPE if role == _BOOTSTRAP else None)
+            yield errands
+        finally:
+            for process in errands.values():
+                reap(process)
+
+    def _finish(self, home: Household, role: Role, process: subprocess.Popen[bytes], seconds: float) -> None:
+        self.gates.pop(role.name).open()
+        if not wait_until(lambda: ended(process), seconds, self.supervisor.pause):
+            raise RoleFailed(f"{role.name} did not end within {seconds:g} s", next_step=f"See {home.log(role)}")
+        if reap(process) != 0:
+            self.terminal.tail(home.log(role))
+            raise RoleFailed(f"{role.name} failed", next_step=f"See {home.log(role)}")
+
+    def _await_ready(self) -> None:
+        serve, log = self.supervisor.children["serve"], self.place.logs / "serve.log"
+        probe = Probe(self.listener.getsockname()[:2], "/health/ready")
+
+        def ready() -> bool:
+            if ended(serve.process):
+                self.terminal.tail(log)
+                raise RoleFailed("the API did not start", next_step=f"See {log}")
+            self.supervisor.mend()
+            return probe.status() == HTTPStatus.OK
+
+        if not wait_until(ready, _SERVE_SECONDS, self.supervisor.pause):
+            self.terminal.tail(log)
+            raise RoleFailed(f"the API was not ready after {_SERVE_SECONDS} s", next_step=f"See {self.place.logs}")
+        probe.close()
+
+    def _health(self) -> dict[str, Any]:
+        probe = Probe(self.listener.getsockname()[:2], "/health")
+        answers: list[dict[str, Any]] = []
+
+        def answered() -> bool:
+            answer = probe.answer()
+            if answer is not None:
+                answers.append(answer[1])
+            return answer is not None
+
+        wait_until(answered, _HEALTH_SECONDS, self.supervisor.pause)
+        probe.close()
+        return answers[0] if answers else {}
