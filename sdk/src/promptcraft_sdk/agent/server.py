@@ -1,0 +1,139 @@
+"""An agent: its configuration and knowledge behind the tools of an MCP server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import ToolAnnotations
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from promptcraft_sdk.agent.answers import Answer, Citation
+from promptcraft_sdk.agent.process import Process
+from promptcraft_sdk.agent.repository import commit_of
+from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, AgentConfig, load_config
+from promptcraft_sdk.knowledge import Index, Passage, load_index
+from promptcraft_sdk.retrieval import Answerer, topics
+
+_READS_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+Query = Annotated[str, Field(min_length=1, max_length=20_000, description="the question, in plain words")]
+Context = Annotated[
+    list[Annotated[str, Field(max_length=20_000)]],
+    Field(max_length=20, description="earlier questions of the same conversation, the latest last"),
+]
+Limit = Annotated[int, Field(ge=1, le=3, description="at most so many citations")]
+
+
+class Agent:
+    """Answers from its knowledge with citations, over MCP, and says so when it does not know.
+
+    Own tools are added with the `tool` decorator, before `run`.
+    """
+
+    def __init__(self, config: AgentConfig, index: Index, commit: str | None = None) -> None:
+        self.config = config
+        self.index = index
+        self.commit = commit
+        self._topics = topics(index)
+        self._answerer = Answerer(index, (config.name, config.display_name, config.domain))
+        self._server = MCPServer(
+            config.name,
+            title=config.display_name,
+            description=config.description,
+            instructions=config.description,
+            version=config.version,
+            log_level="WARNING",
+        )
+        self._add_tools()
+
+    @classmethod
+    def from_repository(cls, root: Path) -> "Agent":
+        """The agent whose repository is at `root`.
+
+        Raises OSError or ValueError if config/agent.json cannot be used, KnowledgeError if the index cannot.
+        """
+        commit = commit_of(root) or Process.of_this_one().commit
+        return cls(load_config(root / CONFIG_FILE), load_index(root / INDEX), commit)
+
+    def tool(self, *, name: str | None = None, description: str | None = None) -> Callable[[_Function], _Function]:
+        """Offer a function as a further tool; its annotations are the schema, its docstring the description."""
+
+        def add(function: _Function) -> _Function:
+            self._server.add_tool(function, name=name, description=description)
+            return function
+
+        return add
+
+    def ask(self, query: str, context: list[str] | None = None, limit: int = 3, *, capability: str = "") -> Answer:
+        """Answer a question; with a `capability`, only from passages that hold its words as well."""
+        added = [capability] if capability else []
+        found = self._answerer.answer(query, added=added, context=(context or [])[-3:], limit=limit)
+        if not found.answered:
+            return Answer(
+                answered=False, answer=self._unknown(), citations=[], confidence=found.confidence, topics=self._topics
+            )
+        citations = [self._citation(passage) for passage in found.passages]
+        return Answer(answered=True, answer=found.answer, citations=citations, confidence=found.confidence, topics=[])
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "name": self.config.name,
+            "version": self.config.version,
+            "commit": self.commit,
+            "knowledge": {"documents": len(self.index.documents), "passages": len(self.index.passages)},
+        }
+
+    def app(self, security: TransportSecuritySettings | None = None) -> Starlette:
+        """The ASGI application: MCP at /mcp (stateless, both protocol eras) and GET /health."""
+        return self._server.streamable_http_app(
+            stateless_http=True, json_response=True, transport_security=security or Process().security
+        )
+
+    def run(self) -> None:
+        """Serve where the environment says (AGENT_SOCKET, else AGENT_HOST and AGENT_PORT) until told to stop."""
+        Process.of_this_one().serve(self.app)
+
+    def _add_tools(self) -> None:
+        def ask(query: Query, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
+            return self.ask(query, context, limit)
+
+        about = f"Ask {self.config.display_name}. Answers from its own documents, with citations."
+        self._add(ASK, f"{about}\n\n{self.config.description}".strip(), ask)
+        for name, capability in self.config.tools.items():
+            self._add(name, capability, self._asking_about(capability))
+
+        async def health(_: Request) -> Response:
+            return JSONResponse(self.health())
+
+        self._server.custom_route("/health", methods=["GET"])(health)
+
+    def _asking_about(self, capability: str) -> Callable[..., Answer]:
+        def ask(query: Query, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
+            return self.ask(query, context, limit, capability=capability)
+
+        return ask
+
+    def _add(self, name: str, description: str, function: Callable[..., Answer]) -> None:
+        self._server.add_tool(function, name=name, description=description, annotations=_READS_ONLY)
+
+    def _unknown(self) -> str:
+        return "I do not know: my documents do not answer this. They are about: " + "; ".join(self._topics) + "."
+
+    def _citation(self, passage: Passage) -> Citation:
+        return Citation(
+            file=passage.file,
+            lines=f"{passage.start_line}-{passage.end_line}",
+            start_line=passage.start_line,
+            end_line=passage.end_line,
+            commit=self.commit,
+            text=passage.text,
+            headings=list(passage.headings),
+            pointer=passage.pointer or None,
+        )

@@ -1,0 +1,17 @@
+"""Knowledge: documents in, an index of citable passages out."""
+
+from promptcraft_sdk.knowledge.documents import document_files
+from promptcraft_sdk.knowledge.errors import KnowledgeError
+from promptcraft_sdk.knowledge.index import Index, Ingested, content_sha256, ingest, load_index
+from promptcraft_sdk.knowledge.passages import Passage
+
+__all__ = [
+    "Index",
+    "Ingested",
+    "KnowledgeError",
+    "Passage",
+    "content_sha256",
+    "document_files",
+    "ingest",
+    "load_index",
+]

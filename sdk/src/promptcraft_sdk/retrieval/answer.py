@@ -1,0 +1,114 @@
+"""An answer in the words of the knowledge, or an honest refusal."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from promptcraft_sdk.knowledge import Index, Passage
+from promptcraft_sdk.knowledge.words import stems_of
+from promptcraft_sdk.retrieval.evidence import ENOUGH, Hit, Question, Searcher
+
+MOST_CITATIONS = 3
+
+_ANSWER_UP_TO = 900
+_RELATED = 0.35
+_LOOK_AT = 12
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the knowledge says. Without `answered` there are no passages and `answer` is empty."""
+
+    answered: bool
+    answer: str
+    passages: tuple[Passage, ...]
+    confidence: float
+
+
+class Answerer:
+    """Answers questions from one index; `own` are words of the agent itself, which prove nothing."""
+
+    def __init__(self, index: Index, own: Sequence[str] = ()) -> None:
+        self._searcher = Searcher(index)
+        self._passages = index.passages
+        self._own = frozenset(stem for words in own for stem in stems_of(words))
+
+    def answer(
+        self, text: str, *, added: Sequence[str] = (), context: Sequence[str] = (), limit: int = MOST_CITATIONS
+    ) -> Finding:
+        """Answer from the passages that hold enough of the question, else decline.
+
+        `added` words (a capability's) are searched with, and one of them must be in the passage. `context` (earlier
+        questions) helps a question that alone finds too little.
+        """
+        finding = self._find(Question.of(text, added=added, own=self._own, require=bool(added)), limit)
+        if finding.answered or not context:
+            return finding
+        more = [*added, *context]
+        followed = Question.of(text, added=more, own=self._own)
+        required = Question.of("", added=added, own=self._own, require=True).required if added else frozenset[str]()
+        return self._find(Question(followed.importance, required), limit)
+
+    def _find(self, question: Question, limit: int) -> Finding:
+        hits = self._searcher.search(question, _LOOK_AT)
+        if not hits:
+            return Finding(False, "", (), 0.0)
+        best = max(hits[:MOST_CITATIONS], key=lambda hit: hit.confidence)
+        if best.confidence < ENOUGH:
+            return Finding(False, "", (), best.confidence)
+        cited = [self._passages[hit.number] for hit in self._cited(best, hits, limit)]
+        return Finding(True, _extract(cited[0].reading, question.importance), tuple(cited), best.confidence)
+
+    def _cited(self, best: Hit, hits: Sequence[Hit], limit: int) -> list[Hit]:
+        """The best passage, then the next ones that are near it, other files before more of the same one."""
+        near = [hit for hit in hits if hit.number != best.number and hit.score >= _RELATED * best.score]
+        chosen, files = [best], {self._passages[best.number].file}
+        for hit in near:
+            if self._passages[hit.number].file not in files:
+                chosen.append(hit)
+                files.add(self._passages[hit.number].file)
+        chosen += [hit for hit in near if hit not in chosen]
+        return chosen[: max(1, min(limit, MOST_CITATIONS))]
+
+
+def topics(index: Index, most: int = 8) -> list[str]:
+    """What an index is about: the titles of its largest documents."""
+    titles: dict[str, str] = {}
+    for passage in index.passages:
+        name = passage.file.rpartition("/")[2].rpartition(".")[0].replace("_", " ").replace("-", " ")
+        titles.setdefault(passage.file, passage.headings[0] if passage.headings else name)
+    sizes = {document.file: document.passages for document in index.documents}
+    largest = sorted(titles, key=lambda file: (-sizes[file], file))
+    return list(dict.fromkeys(titles[file][:80] for file in largest))[:most]
+
+
+def _extract(text: str, stems: Collection[str]) -> str:
+    """The passage itself if it is short, else the run of its paragraphs or sentences that covers the question best."""
+    text = text.strip("\n")
+    if len(text) <= _ANSWER_UP_TO:
+        return text
+    joint, parts = "\n\n", _PARAGRAPH.split(text)
+    if max(map(len, parts)) > _ANSWER_UP_TO:
+        joint, parts = "\n", [part for part in _SENTENCE.split(text) if part.strip()]
+    held = [frozenset(stems_of(part)) & frozenset(stems) for part in parts]
+    start, end = max(_windows(parts), key=lambda window: (_covered(held, window), window[0] - window[1], -window[0]))
+    return joint.join(parts[start:end]).strip("\n")[: 2 * _ANSWER_UP_TO]
+
+
+def _windows(parts: Sequence[str]) -> list[tuple[int, int]]:
+    """Every run of neighbouring parts that fits, as (first, one past the last)."""
+    found: list[tuple[int, int]] = []
+    for start in range(len(parts)):
+        end, size = start + 1, len(parts[start])
+        found.append((start, end))
+        while end < len(parts) and size + len(parts[end]) <= _ANSWER_UP_TO:
+            size += len(parts[end])
+            end += 1
+            found.append((start, end))
+    return found
+
+
+def _covered(held: Sequence[frozenset[str]], window: tuple[int, int]) -> int:
+    return len(frozenset[str]().union(*held[window[0] : window[1]]))
