@@ -1,0 +1,49 @@
+"""The HTTP API: every context's routes in one application."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from promptcraft.app import health
+from promptcraft.app.parts import Parts, routers
+from promptcraft.app.process import Process
+from promptcraft.kernel.asgi import RequestContext
+from promptcraft.kernel.context import platform_version
+from promptcraft.kernel.problems import install_problem_handlers
+
+
+def make_app(process: Process) -> FastAPI:
+    """The application of one process; its connections are closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await app.state.parts.start()
+        yield
+        await app.state.parts.close()
+
+    app = FastAPI(
+        title="PromptCraft-Hybrid",
+        summary="The control plane for an organisation's AI agents",
+        version=platform_version(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v4/openapi.json",
+        lifespan=lifespan,
+    )
+    parts = Parts.make(process)
+    app.state.parts = parts
+    app.state.db = process.db
+    app.state.redis = process.redis
+    app.state.authenticate = parts.authenticate
+    app.state.isolation = parts.isolation
+    for router in (health.router, *routers()):
+        app.include_router(router)
+    install_problem_handlers(app)
+    return app
+
+
+def make_asgi(process: Process) -> ASGIApp:
+    """The application as a server runs it: inside the context that also answers for what nobody foresaw."""
+    return RequestContext(make_app(process))

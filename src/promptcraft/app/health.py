@@ -1,0 +1,85 @@
+"""What the platform says of its own state."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from promptcraft.kernel.api import Db, public
+from promptcraft.kernel.context import platform_version
+from promptcraft.kernel.db import Database, system_unit_of_work
+from promptcraft.kernel.errors import Unavailable
+
+router = APIRouter(tags=["health"])
+
+
+class Part(BaseModel):
+    """One part of the platform: `status` is ok or down; `detail` says more where there is more to say."""
+
+    name: str
+    status: str
+    detail: str | None = None
+
+
+class Health(BaseModel):
+    """`status` is ok when every part is, degraded otherwise."""
+
+    status: str
+    version: str
+    parts: list[Part]
+    isolation: list[dict[str, Any]]
+    warnings: list[str]
+
+
+@router.get("/health/live", dependencies=[public("a supervisor has no credentials")])
+async def live() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready", dependencies=[public("a load balancer has no credentials")])
+async def ready(db: Db) -> dict[str, str]:
+    """This process can do its work; 503 where its database cannot be reached."""
+    part = await _database(db)
+    if part.status != "ok":
+        raise Unavailable("The database cannot be reached.")
+    return {"status": "ok"}
+
+
+@router.get("/health", dependencies=[public("shown before anybody can sign in")])
+async def health(request: Request, db: Db) -> Health:
+    """The state of each part, how agents are isolated on each host, and what an administrator should look at."""
+    parts = [await _database(db), await _redis(request)]
+    isolation: list[dict[str, Any]] = []
+    if parts[0].status == "ok":
+        isolation = await request.app.state.isolation()
+        parts.append(Part(name="runtime", status="ok" if isolation else "down"))
+    warnings = [warning for host in isolation for warning in host.get("warnings", [])]
+    status = "ok" if all(part.status == "ok" for part in parts) else "degraded"
+    return Health(status=status, version=platform_version(), parts=parts, isolation=isolation, warnings=warnings)
+
+
+@router.get("/metrics", dependencies=[public("scraped by Prometheus; holds no tenant's data")])
+async def metrics() -> Response:
+    """This process's metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _database(db: Database) -> Part:
+    try:
+        async with system_unit_of_work(db) as session:
+            await session.execute(text("select 1"))
+    except Unavailable as problem:
+        return Part(name="database", status="down", detail=problem.detail)
+    return Part(name="database", status="ok")
+
+
+async def _redis(request: Request) -> Part:
+    try:
+        await request.app.state.redis.ping()
+    except (RedisError, OSError) as problem:
+        return Part(name="redis", status="down", detail=type(problem).__name__)
+    return Part(name="redis", status="ok")
