@@ -1,0 +1,285 @@
+"""What the platform takes and answers, as a client sees it.
+
+Every answer keeps the fields that this version does not know, so that nothing of a newer platform is lost on the way
+through. What may grow (states, phases) is a plain string. Times are aware, costs in USD, durations in the unit that
+their name ends with.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """Anything that the platform says."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Envelope(Answer, Generic[T]):
+    data: T
+
+
+class Sent(BaseModel):
+    """Anything that is sent to the platform."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+class Token(Answer):
+    access_token: str = Field(repr=False)
+    expires_in: int
+    session: str | None = Field(default=None, repr=False)
+    session_expires_at: datetime | None = None
+
+
+class Organisation(Answer):
+    id: UUID
+    name: str = ""
+
+
+class Me(Answer):
+    """Who the caller is, and what they may do."""
+
+    username: str
+    permissions: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+
+Environment = Literal["development", "staging", "production"]
+UpdateFrequency = Literal["daily", "weekly", "monthly"]
+
+
+class KnowledgeSource(Sent):
+    type: str
+    source: str
+    update_frequency: UpdateFrequency | None = None
+
+
+class AgentSpec(Sent):
+    name: str
+    domain: str
+    description: str
+    display_name: str | None = None
+    keywords: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    knowledge_sources: tuple[KnowledgeSource, ...] = ()
+
+
+class ResourceLimits(Sent):
+    memory: str | None = None
+    cpu: str | None = None
+
+
+class DeploymentConfig(Sent):
+    environment: Environment = "development"
+    resource_limits: ResourceLimits | None = None
+    auto_deploy: bool = False
+
+
+class IntegrationConfig(Sent):
+    required_tools: tuple[str, ...] = ()
+    optional_tools: tuple[str, ...] = ()
+    custom_endpoints: tuple[str, ...] = ()
+
+
+class AgentCreate(Sent):
+    agent_spec: AgentSpec
+    deployment_config: DeploymentConfig = DeploymentConfig()
+    integration_config: IntegrationConfig = IntegrationConfig()
+
+
+class Upload(Answer):
+    """Knowledge that the platform holds now; `source` names it in a knowledge source."""
+
+    source: str
+    documents: int
+    bytes: int
+
+
+class Creation(Answer):
+    """A creation that was accepted; follow it by its id."""
+
+    creation_id: UUID
+    agent_name: str
+    estimated_duration_minutes: float | None = None
+    repository_url: str | None = None
+
+
+class Deployment(Answer):
+    """A deployment that was accepted; follow it by its id."""
+
+    deployment_id: UUID
+
+
+class Step(Answer):
+    name: str
+    status: str
+    seconds: float | None = None
+    error: str | None = None
+    detail: str | None = None
+
+
+class Progress(Answer):
+    """How far a creation or a deployment is. `status` is pending, running, completed or failed."""
+
+    agent_name: str = ""
+    status: str
+    phase: str | None = None
+    progress_percentage: float = 0
+    steps: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
+    next_step: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.status not in ("pending", "running")
+
+
+class Agent(Answer):
+    name: str
+    domain: str
+    status: str
+    version: str
+    created_at: datetime
+    environment: str | None = None
+
+
+class Logs(Answer):
+    """The newest lines that an agent wrote, oldest first."""
+
+    lines: tuple[str, ...]
+
+
+# --- executions -------------------------------------------------------------------------------------------------------
+
+Rating = Annotated[int, Field(ge=1, le=5)]
+
+
+class Citation(Answer):
+    """Where an answer stands: a file of the agent's knowledge at a commit, and its lines, both inclusive."""
+
+    file: str
+    lines: str = ""
+    commit: str | None = None
+
+
+class Candidate(Answer):
+    """An agent that was weighed for a query, and the score it reached."""
+
+    agent: str
+    score: float | None = None
+
+
+class Execution(Answer):
+    """What came of a query. Where it was not `answered`, `candidates` are the agents that were weighed."""
+
+    execution_id: UUID
+    status: str
+    answer: str | None = None
+    answered: bool = False
+    citations: tuple[Citation, ...] = ()
+    agent: str | None = None
+    score: float | None = None
+    cost: float | None = None
+    response_time_ms: float | None = None
+    session_id: UUID | None = None
+    trace_id: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+class ExecutionEntry(Answer):
+    """One line of the list of executions."""
+
+    execution_id: UUID
+    status: str
+    agent: str | None = None
+    query: str | None = None
+    created_at: datetime | None = None
+    response_time_ms: float | None = None
+    cost: float | None = None
+
+
+class Feedback(Answer):
+    execution_id: UUID
+    rating: int
+    comment: str = ""
+    given_at: datetime | None = None
+
+
+# --- analytics --------------------------------------------------------------------------------------------------------
+
+
+class Summary(Answer):
+    total_queries: int = 0
+    unique_users: int | None = None
+    avg_response_time_ms: float | None = None
+    success_rate: float | None = None
+    total_cost: float | None = None
+    user_satisfaction: float | None = None
+    agent_accuracy: float | None = None
+
+
+class AgentPerformance(Answer):
+    agent_id: str
+    query_count: int = 0
+    avg_response_time: float | None = None
+    success_rate: float | None = None
+    user_rating: float | None = None
+    cost_per_query: float | None = None
+
+
+class Insights(Answer):
+    """§5.2's body: what was not asked for is absent; None where nothing is known yet."""
+
+    summary: Summary
+    trends: dict[str, tuple[dict[str, Any], ...]] | None = None
+    agent_performance: tuple[AgentPerformance, ...] | None = None
+
+
+class InsightsMetadata(Answer):
+    generated_at: datetime | None = None
+    data_freshness: str | None = None
+    query_duration_ms: float | None = None
+
+
+class InsightsReport(Envelope[Insights]):
+    """The insights, and how fresh they are."""
+
+    metadata: InsightsMetadata = InsightsMetadata()
+
+
+class Realtime(Answer):
+    """The last five minutes; None where nothing ran."""
+
+    avg_response_time_ms: float | None = None
+    success_rate: float | None = None
+    active_workflows: int | None = None
+    queue_length: int | None = None
+
+
+# --- audit and health -------------------------------------------------------------------------------------------------
+
+
+class AuditEvent(Answer):
+    """One event in §5.4's structure."""
+
+    event_id: UUID
+    timestamp: datetime
+    user_id: str | None = None
+    action: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    outcome: dict[str, Any] = {}
+
+
+class Health(Answer):
+    status: str

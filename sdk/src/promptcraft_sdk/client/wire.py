@@ -1,0 +1,110 @@
+"""How one call is put on the wire and read from it: no input or output here, so both clients share it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote
+
+from pydantic import TypeAdapter, ValidationError
+
+from promptcraft_sdk.client.errors import ApiError, FieldProblem, UnexpectedAnswer
+
+T = TypeVar("T")
+
+DEFAULT_TIME_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request of the API and the type of its answer; made by the functions of `promptcraft_sdk.client.api`."""
+
+    method: str
+    template: str
+    read: Callable[[bytes], T]
+    path_values: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+    time_limit: float = DEFAULT_TIME_LIMIT
+    signed: bool = True
+    accepted_failures: frozenset[int] = frozenset()
+
+    @property
+    def path(self) -> str:
+        return self.template.format_map({name: quote(value, safe="") for name, value in self.path_values.items()})
+
+    @property
+    def safe(self) -> bool:
+        """Whether asking again cannot do anything twice (RFC 9110 §9.2.1)."""
+        return self.method == "GET"
+
+    def headers(self, access_token: str) -> dict[str, str]:
+        headers = {"Accept": f"{self.accept}, application/problem+json"}
+        if self.body is not None:
+            headers["Content-Type"] = self.content_type
+        if self.signed and access_token:
+            headers["Authorization"] = f"Bearer {access_token}"
+        return headers
+
+    def result(self, status: int, headers: Mapping[str, str], body: bytes) -> T:
+        """What the answer says, or the ApiError that it is."""
+        if not 200 <= status < 300 and status not in self.accepted_failures:
+            raise problem(status, headers, body)
+        try:
+            return self.read(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = "/".join(str(part) for part in first["loc"]) or "the body"
+            raise UnexpectedAnswer(
+                f"{self.method} {self.path} answered {status} with something else than the platform would: "
+                f"{where}: {first['msg']}"
+            ) from error
+
+
+def reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
+    return adapter.validate_json
+
+
+def problem(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+    """The refusal in an answer; one without a problem document (a proxy's page, nothing) is named by its status."""
+    document = _document(body)
+    return ApiError(
+        status=status,
+        code=_text(document, "code") or f"http_{status}",
+        title=_text(document, "title") or _phrase(status),
+        detail=_text(document, "detail"),
+        next_step=_text(document, "next_step"),
+        request_id=_text(document, "request_id") or headers.get("x-request-id", ""),
+        errors=_field_problems(document.get("errors")),
+    )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        return _OBJECT.validate_json(body)
+    except ValidationError:
+        return {}
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _field_problems(found: object) -> tuple[FieldProblem, ...]:
+    if not isinstance(found, list):
+        return ()
+    items = [cast("dict[str, Any]", item) for item in cast("list[object]", found) if isinstance(item, dict)]
+    return tuple(FieldProblem(_text(item, "pointer"), _text(item, "detail"), _text(item, "code")) for item in items)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"HTTP status {status}"
+
+
+_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
