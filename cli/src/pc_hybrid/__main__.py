@@ -1,0 +1,3 @@
+from pc_hybrid.main import main
+
+main()

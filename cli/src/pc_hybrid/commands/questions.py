@@ -1,0 +1,55 @@
+"""ask, feedback, execution ..."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from pc_hybrid.commands.agent import EnvironmentName
+from pc_hybrid.options import command
+from pc_hybrid.terminal import Terminal
+
+
+def register(app: typer.Typer) -> None:
+    execution = typer.Typer(no_args_is_help=True, help="What was asked, and what came of it.")
+    command(app, "ask")(ask)
+    command(app, "feedback")(feedback)
+    command(execution, "list")(list_executions)
+    app.add_typer(execution, name="execution")
+
+
+def ask(
+    terminal: Terminal,
+    query: Annotated[str, typer.Argument(metavar="QUESTION", help="In your own words; - reads standard input.")],
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Ask this agent; otherwise one is chosen.")] = None,
+    environment: Annotated[EnvironmentName | None, typer.Option(help="Ask the agent that runs there.")] = None,
+    session: Annotated[UUID | None, typer.Option(metavar="ID", help="Follow up on an earlier answer.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long the answer may take.")
+    ] = None,
+) -> None:
+    """Ask a question; the answer names the lines that it stands on."""
+    from pc_hybrid.work import questions
+
+    questions.ask(terminal, query, agent, environment, session, time_limit)
+
+
+def feedback(
+    terminal: Terminal,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The execution's id, or its beginning.")],
+    rating: Annotated[int, typer.Argument(metavar="RATING", min=1, max=5, help="1 useless ... 5 just right.")],
+    comment: Annotated[str, typer.Option(help="What was good or bad about it.")] = "",
+) -> None:
+    """Rate an answer; your second rating replaces your first."""
+    from pc_hybrid.work import questions
+
+    questions.feedback(terminal, identifier, rating, comment)
+
+
+def list_executions(
+    terminal: Terminal, limit: Annotated[int | None, typer.Option(min=1, help="How many of the newest.")] = None
+) -> None:
+    """List what was asked, the newest first."""
+    from pc_hybrid.work import questions
+
+    questions.list_executions(terminal, limit)

@@ -1,0 +1,45 @@
+"""login, logout, whoami."""
+
+from typing import Annotated
+
+import typer
+
+from pc_hybrid.options import command
+from pc_hybrid.terminal import Terminal
+
+ApiUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The platform to sign in to. Without it: the last one, or http://127.0.0.1:8000."),
+]
+Username = Annotated[str | None, typer.Option(help="Asked for on a terminal when left out.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "login")(login)
+    command(app, "configure", hidden=True)(login)
+    command(app, "logout")(logout)
+    command(app, "whoami")(whoami)
+
+
+def login(
+    terminal: Terminal, api_url: ApiUrl = None, username: Username = None, password_stdin: PasswordStdin = False
+) -> None:
+    """Sign in to a platform; later commands talk to it."""
+    from pc_hybrid.work import session
+
+    session.login(terminal, api_url, username, password_stdin)
+
+
+def logout(terminal: Terminal) -> None:
+    """End the session, there and here."""
+    from pc_hybrid.work import session
+
+    session.logout(terminal)
+
+
+def whoami(terminal: Terminal) -> None:
+    """Show who you are to the platform, and what you may do."""
+    from pc_hybrid.work import session
+
+    session.whoami(terminal)

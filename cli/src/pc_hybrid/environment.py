@@ -1,0 +1,33 @@
+"""What the CLI takes from the environment; nothing else in it reads the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """PCH_API_URL: the platform to talk to. PCH_TOKEN: an access token or a session credential to use instead of the
+    stored ones. PCH_CONFIG_DIR: where credentials are stored."""
+
+    api_url: str
+    token: str
+    config_dir: Path
+    colour_wanted: bool
+
+
+def read() -> Environment:
+    variables = os.environ
+    own_place = variables.get("PCH_CONFIG_DIR", "")
+    usual_place = _xdg_config_home(variables.get("XDG_CONFIG_HOME", "")) / "promptcraft"
+    return Environment(
+        api_url=variables.get("PCH_API_URL", "").rstrip("/"),
+        token=variables.get("PCH_TOKEN", "").strip(),
+        config_dir=Path(own_place) if own_place else usual_place,
+        colour_wanted=not variables.get("NO_COLOR") and variables.get("TERM") != "dumb",
+    )
+
+
+def _xdg_config_home(value: str) -> Path:
+    """The XDG specification has relative paths ignored."""
+    return Path(value) if Path(value).is_absolute() else Path.home() / ".config"

@@ -1,0 +1,73 @@
+"""The command line: its commands, and the edge at which every failure becomes a message and an exit code."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from pc_hybrid import failures
+from pc_hybrid.commands import agent, analytics, audit, host, questions, session
+from pc_hybrid.failures import Failure
+from pc_hybrid.terminal import Terminal
+from pc_hybrid.text import padded, safe, safe_lines, width
+
+app = typer.Typer(
+    name="pc-hybrid",
+    help="PromptCraft-Hybrid: make agents from knowledge, ask them, and see what they did.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+host.register(app)
+session.register(app)
+agent.register(app)
+questions.register(app)
+analytics.register(app)
+audit.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"pc-hybrid {version('pc-hybrid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """PromptCraft-Hybrid: make agents from knowledge, ask them, and see what they did."""
+
+
+def main() -> NoReturn:
+    try:
+        app()
+    except Failure as failure:
+        _end(failure)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: a person gets a sentence, never a traceback
+        from pc_hybrid.refusals import failure_of
+
+        _end(failure_of(error))
+    sys.exit(failures.ExitCode.OK)
+
+
+def _end(failure: Failure) -> NoReturn:
+    terminal = Terminal()
+    first, *more = safe_lines(failure.what)
+    lines = [f"{terminal.paint('Error:', 'red', sys.stderr)} {first}", *(f"  {line}" for line in more)]
+    longest = max((width(safe(pointer)) for pointer, _ in failure.why), default=0)
+    lines += [f"  {padded(safe(pointer), longest)}  {safe(detail)}".rstrip() for pointer, detail in failure.why]
+    if failure.next_step:
+        is_command = failure.next_step.startswith("pc-hybrid ")
+        lines.append(f"{'Try: ' if is_command else 'Next:'} {safe(failure.next_step)}")
+    request = f"request {safe(failure.request_id)}  " if failure.request_id else ""
+    lines.append(terminal.paint(f"{request}(exit {failure.exit_code:d})", "dim", sys.stderr))
+    print("\n".join(lines), file=sys.stderr)
+    sys.exit(failure.exit_code)

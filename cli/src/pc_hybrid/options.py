@@ -1,0 +1,47 @@
+"""What every command has in common: its options, and a terminal to talk to."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from pc_hybrid.debugging import debug_file
+from pc_hybrid.terminal import Format, Terminal
+
+P = ParamSpec("P")
+Body = Callable[Concatenate[Terminal, P], None]
+
+
+def _common(
+    output: Annotated[Format, typer.Option("--output", "--format", "-o", help="How data is printed.")] = "table",
+    output_file: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the data to this file.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors only.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Write what happens to a file and name it.")] = False,
+) -> None:
+    """The options that every command takes."""
+
+
+_COMMON = inspect.signature(_common).parameters
+
+
+def command(app: typer.Typer, name: str, *, hidden: bool = False) -> Callable[[Body[P]], Body[P]]:
+    """Registers a function as a command: its first argument is the terminal, which the common options describe."""
+
+    def register(body: Body[P]) -> Body[P]:
+        own = list(inspect.signature(body).parameters.values())[1:]
+
+        @wraps(body)
+        def run(**values: Any) -> None:
+            common = {option: values.pop(option) for option in _COMMON}
+            terminal = Terminal(common["output"], common["output_file"], common["quiet"])
+            with debug_file(common["debug"]):
+                body(terminal, **values)  # pyright: ignore[reportCallIssue]
+
+        run.__dict__["__signature__"] = inspect.Signature([*own, *_COMMON.values()])
+        app.command(name, hidden=hidden)(run)
+        return body
+
+    return register

@@ -1,0 +1,56 @@
+"""The audit log."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pc_hybrid.connection import connect
+from pc_hybrid.terminal import Terminal
+from pc_hybrid.text import table
+from pc_hybrid.work.figures import UNKNOWN, moment
+from promptcraft_sdk.client import api
+
+
+def list_events(
+    terminal: Terminal,
+    since: datetime | None,
+    until: datetime | None,
+    actor: str | None,
+    action: str | None,
+    request_id: str | None,
+    limit: int | None,
+) -> None:
+    with connect() as client:
+        events = client.send(
+            api.audit_events(
+                since=_aware(since),
+                until=_aware(until),
+                actor=actor,
+                action=action,
+                request_id=request_id,
+                limit=limit,
+            )
+        )
+    rows = [
+        [
+            moment(event.timestamp),
+            event.user_id or UNKNOWN,
+            _field(event.action, "operation"),
+            _field(event.action, "resource_id"),
+            _field(event.outcome, "status"),
+            _field(event.context, "request_id"),
+        ]
+        for event in events
+    ]
+    terminal.data(events, table(("TIME", "WHO", "ACTION", "ON", "OUTCOME", "REQUEST"), rows))
+    if not events:
+        terminal.say("No such events.")
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _field(part: Mapping[str, Any], key: str) -> str:
+    value = part.get(key)
+    return UNKNOWN if value is None else str(value)

@@ -1,0 +1,51 @@
+"""Starting an agent, and following what was begun earlier."""
+
+from uuid import UUID
+
+from pc_hybrid.connection import connect
+from pc_hybrid.terminal import Terminal
+from pc_hybrid.work import progress
+from promptcraft_sdk.client import ApiError, Client, api
+from promptcraft_sdk.client.schemas import Environment
+
+
+def deploy(terminal: Terminal, name: str, environment: Environment, *, wait: bool, time_limit: float) -> None:
+    with connect() as client:
+        started = client.send(api.deploy_agent(name, environment=environment))
+        if not wait:
+            terminal.data(started, [f"Deploying {name} to {environment}: {started.deployment_id}"])
+            terminal.say(f"Follow it:  pc-hybrid agent watch {started.deployment_id}")
+            return
+        terminal.say(f"Deploying {name} to {environment}")
+        _follow_deployment(terminal, client, name, started.deployment_id, time_limit)
+
+
+def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
+    with connect() as client:
+        try:
+            state = client.send(api.creation(identifier))
+        except ApiError as refusal:
+            if refusal.status != 404:
+                raise
+            name = client.send(api.deployment(identifier)).agent_name
+            _follow_deployment(terminal, client, name, identifier, time_limit)
+            return
+        end = progress.follow(
+            terminal,
+            lambda: client.send(api.creation(identifier)),
+            what=f"the creation of {state.agent_name}",
+            resume=f"pc-hybrid agent watch {identifier}",
+            time_limit=time_limit,
+        )
+        progress.conclude(terminal, client, state.agent_name, end)
+
+
+def _follow_deployment(terminal: Terminal, client: Client, name: str, deployment_id: UUID, time_limit: float) -> None:
+    end = progress.follow(
+        terminal,
+        lambda: client.send(api.deployment(deployment_id)),
+        what=f"the deployment of {name}",
+        resume=f"pc-hybrid agent watch {deployment_id}",
+        time_limit=time_limit,
+    )
+    progress.conclude(terminal, client, name, end)

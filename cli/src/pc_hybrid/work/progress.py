@@ -1,0 +1,130 @@
+"""A creation or a deployment, followed step by step until it ends."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from pc_hybrid.failures import ExitCode, Failure
+from pc_hybrid.terminal import Terminal
+from pc_hybrid.text import clipped, padded, safe, width
+from promptcraft_sdk.client import ApiError, Client, TimedOut, Unreachable, api
+from promptcraft_sdk.client.schemas import Progress, Step
+
+_COLUMNS = 79
+_NAME_COLUMNS = 13
+_SLOWEST_POLL = 1.0
+# A platform that restarts is away for a moment; what it had begun goes on when it is back.
+_PATIENCE = 60.0
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def follow(terminal: Terminal, poll: Callable[[], Progress], *, what: str, resume: str, time_limit: float) -> Progress:
+    """Prints each step as it ends, and answers the last state. Leaving early leaves the work going on."""
+    view = _View(terminal)
+    deadline = time.monotonic() + time_limit
+    try:
+        pause = 0.1
+        while True:
+            state = _patiently(terminal, poll, deadline)
+            view.update(state)
+            if state.finished:
+                return state
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"{what} is still under way after {time_limit:g} s",
+                    exit_code=ExitCode.TIMED_OUT,
+                    next_step=resume,
+                )
+            view.wait(state, pause)
+            pause = min(pause * 1.3, _SLOWEST_POLL)
+    except KeyboardInterrupt:
+        view.clear()
+        terminal.say(f"Left; {what} goes on at the platform.\nResume:  {resume}")
+        raise
+    finally:
+        view.clear()
+
+
+def conclude(terminal: Terminal, client: Client, name: str, end: Progress) -> None:
+    """The last word: the agent as it is now, or why there is none."""
+    for warning in end.warnings:
+        terminal.warn(warning)
+    if end.status != "completed":
+        failed = next((step for step in end.steps if step.status == "failed"), None)
+        if terminal.format == "json":
+            terminal.data(end, [])
+        raise Failure(
+            f"{name}: step {failed.name} failed" if failed else f"{name}: {end.status}",
+            why=[("", failed.error)] if failed and failed.error else [],
+            next_step=end.next_step or "",
+        )
+    agent = client.send(api.agent(name))
+    seconds = sum(step.seconds or 0 for step in end.steps)
+    where = f" in {safe(str(agent.environment))}" if agent.environment else ""
+    terminal.data(end, [f"{safe(agent.name)} {safe(agent.version)} is {safe(agent.status)}{where} ({seconds:.1f} s)"])
+    if end.next_step:
+        terminal.say(f"Next:  {safe(end.next_step)}")
+
+
+def aligned(left: str, right: str, seconds: float | None) -> str:
+    """One line of progress: what, an outcome, and its time at the right edge."""
+    took = "" if seconds is None else f"{seconds:.1f} s"
+    room = _COLUMNS - 9 - (width(right) + 2 if right else 0)
+    return f"{padded(clipped(left, room), room)}{f'  {right}' if right else ''}{took:>9}"
+
+
+def _patiently(terminal: Terminal, poll: Callable[[], Progress], deadline: float) -> Progress:
+    """The state, although the platform may be away for a moment."""
+    patience = min(time.monotonic() + _PATIENCE, deadline)
+    while True:
+        try:
+            return poll()
+        except (ApiError, Unreachable, TimedOut) as error:
+            passing = not isinstance(error, ApiError) or error.status in (502, 503)
+            if not passing or time.monotonic() > patience:
+                raise
+        time.sleep(_SLOWEST_POLL)
+
+
+class _View:
+    """Steps that ended stand; the one that runs is drawn over, where the terminal can."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._shown: set[str] = set()
+        self._drawn = False
+        self._frame = 0
+
+    def update(self, state: Progress) -> None:
+        for step in state.steps:
+            if step.name not in self._shown and step.status in ("completed", "failed", "skipped", "compensated"):
+                self._shown.add(step.name)
+                self.clear()
+                self._terminal.say(self._line(step))
+
+    def wait(self, state: Progress, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while True:
+            self._draw(state)
+            rest = until - time.monotonic()
+            if rest <= 0:
+                return
+            time.sleep(min(rest, 0.1))
+
+    def clear(self) -> None:
+        if self._drawn:
+            self._terminal.say("\r\x1b[K", end="")
+            self._drawn = False
+
+    def _draw(self, state: Progress) -> None:
+        if not self._terminal.live:
+            return
+        running = next((step.name for step in state.steps if step.status == "running"), state.phase or state.status)
+        self._frame += 1
+        self._terminal.say(f"\r\x1b[K  {_SPINNER[self._frame % len(_SPINNER)]} {safe(running)}", end="")
+        self._drawn = True
+
+    def _line(self, step: Step) -> str:
+        mark, style = ("✓", "green") if step.status == "completed" else ("✗", "red")
+        line = aligned(f"{padded(safe(step.name), _NAME_COLUMNS)} {safe(step.detail or '')}", "", step.seconds)
+        return f"  {self._terminal.paint(mark, style, sys.stderr)} {line}"

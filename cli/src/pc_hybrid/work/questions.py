@@ -1,0 +1,120 @@
+"""Questions, answers, and what people think of them."""
+
+import sys
+from uuid import UUID
+
+from pc_hybrid.connection import connect
+from pc_hybrid.failures import ExitCode, Failure
+from pc_hybrid.terminal import Terminal
+from pc_hybrid.text import clipped, safe, safe_lines, table
+from pc_hybrid.work.figures import dollars, milliseconds, moment
+from promptcraft_sdk.client import Client, api
+from promptcraft_sdk.client.schemas import Citation, Environment, Execution
+
+_MOST_LISTED = 200
+
+
+def ask(
+    terminal: Terminal,
+    query: str,
+    agent: str | None,
+    environment: Environment | None,
+    session: UUID | None,
+    time_limit: float | None,
+) -> None:
+    question = sys.stdin.read().strip() if query == "-" else query
+    with connect() as client:
+        answer = client.send(
+            api.execute(
+                question, agent=agent, environment=environment, session_id=session, time_limit_seconds=time_limit
+            )
+        )
+    terminal.data(answer, _answer_lines(answer))
+    _talk_about(terminal, answer)
+
+
+def feedback(terminal: Terminal, identifier: str, rating: int, comment: str) -> None:
+    with connect() as client:
+        execution_id = _resolved(client, identifier)
+        given = client.send(api.give_feedback(execution_id, rating, comment))
+    terminal.data(given, [f"Rated {given.rating} of 5: execution {given.execution_id}"])
+
+
+def list_executions(terminal: Terminal, limit: int | None) -> None:
+    with connect() as client:
+        executions = client.send(api.executions(limit=limit))
+    rows = [
+        [
+            short(entry.execution_id),
+            moment(entry.created_at),
+            entry.status,
+            entry.agent or "-",
+            milliseconds(entry.response_time_ms),
+            dollars(entry.cost),
+            clipped(safe(entry.query or "-"), 50),
+        ]
+        for entry in executions
+    ]
+    heads = ("ID", "ASKED", "STATUS", "AGENT", "TIME", "COST", "QUESTION")
+    terminal.data(executions, table(heads, rows, right=("TIME", "COST")))
+    if not executions:
+        terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
+
+
+def short(identifier: UUID) -> str:
+    """The beginning of an id that holds its millisecond: shorter ones are shared by all that ran in one minute."""
+    return str(identifier)[:13]
+
+
+def _resolved(client: Client, identifier: str) -> UUID:
+    try:
+        return UUID(identifier)
+    except ValueError:
+        beginning = identifier.lower()
+    ids = [entry.execution_id for entry in client.send(api.executions(limit=_MOST_LISTED))]
+    found = [execution_id for execution_id in ids if beginning and str(execution_id).startswith(beginning)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Failure(
+            f'none of your latest {len(ids)} executions begins with "{identifier}"',
+            exit_code=ExitCode.NOT_FOUND,
+            next_step="pc-hybrid execution list",
+        )
+    raise Failure(
+        f'{len(found)} executions begin with "{identifier}"',
+        exit_code=ExitCode.USAGE,
+        why=[(str(execution_id), "") for execution_id in found[:5]],
+        next_step="Give more of the id.",
+    )
+
+
+def _answer_lines(answer: Execution) -> list[str]:
+    lines = safe_lines(answer.answer or "There is no answer.")
+    if answer.citations:
+        lines.append("")
+    return lines + [f"[{number}] {_cited(citation)}" for number, citation in enumerate(answer.citations, start=1)]
+
+
+def _cited(citation: Citation) -> str:
+    where = f"{safe(citation.file)}:{safe(citation.lines)}" if citation.lines else safe(citation.file)
+    return f"{where}  ({safe(citation.commit[:7])})" if citation.commit else where
+
+
+def _talk_about(terminal: Terminal, answer: Execution) -> None:
+    if not answer.answered and answer.candidates:
+        weighed = ", ".join(
+            safe(candidate.agent) + (f" ({candidate.score:.2f})" if candidate.score is not None else "")
+            for candidate in answer.candidates
+        )
+        terminal.say(f"Weighed: {weighed}")
+        terminal.say(f"Ask one of them:  pc-hybrid ask --agent {safe(answer.candidates[0].agent)} ...")
+    facts = [
+        safe(answer.agent or "no agent"),
+        milliseconds(answer.response_time_ms),
+        dollars(answer.cost),
+        f"execution {answer.execution_id}",
+    ]
+    terminal.say(terminal.paint(" · ".join(facts), "dim", sys.stderr))
+    if answer.answered:
+        terminal.say(f"Rate it:  pc-hybrid feedback {short(answer.execution_id)} 5")

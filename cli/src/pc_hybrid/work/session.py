@@ -1,0 +1,104 @@
+"""Signing in and out."""
+
+import getpass
+import sys
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from pc_hybrid import environment
+from pc_hybrid.connection import connect
+from pc_hybrid.credentials import CredentialStore
+from pc_hybrid.failures import ExitCode, Failure, missing
+from pc_hybrid.terminal import Terminal, people_here
+from pc_hybrid.text import safe
+from promptcraft_sdk.client import ApiError, Client, ClientError, api
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def login(terminal: Terminal, api_url: str | None, username: str | None, password_stdin: bool) -> None:
+    here = environment.read()
+    store = CredentialStore(here.config_dir)
+    url = _checked(terminal, api_url or here.api_url or store.read().current)
+    name = username or terminal.ask("Username", "--username", "whom to sign in as")
+    with Client(url) as client:
+        credentials = client.sign_in(name, _password(password_stdin))
+    store.keep(url, credentials)
+    store.make_current(url)
+    ends = credentials.session_expires_at
+    result: dict[str, Any] = {
+        "api_url": url,
+        "username": name,
+        "session_expires_at": ends.isoformat() if ends else None,
+    }
+    terminal.data(result, [f"Signed in to {url} as {safe(name)}"])
+
+
+def logout(terminal: Terminal) -> None:
+    here = environment.read()
+    store = CredentialStore(here.config_dir)
+    known = store.read()
+    url = here.api_url or known.current
+    credentials = known.platforms.get(url)
+    if credentials is None:
+        terminal.data({"api_url": url, "signed_out": False}, [f"You were not signed in to {url}"])
+        return
+    store.forget(url)
+    try:
+        with Client(url, credentials) as client:
+            client.send(api.sign_out())
+    except ApiError as refusal:
+        if refusal.status != HTTPStatus.UNAUTHORIZED:
+            raise
+    except ClientError as error:
+        terminal.warn(f"{error}; forgotten here, but there the session lasts until {credentials.session_expires_at}")
+    terminal.data({"api_url": url, "signed_out": True}, [f"Signed out of {url}"])
+
+
+def whoami(terminal: Terminal) -> None:
+    with connect() as client:
+        me = client.send(api.me())
+        base_url = client.base_url
+    terminal.data(
+        me,
+        [
+            f"{safe(me.username)} at {base_url}",
+            f"roles        {safe(', '.join(me.roles)) or '-'}",
+            f"permissions  {safe(', '.join(me.permissions)) or '-'}",
+        ],
+    )
+
+
+def _checked(terminal: Terminal, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(
+            f'"{url}" is not the address of a platform',
+            exit_code=ExitCode.USAGE,
+            next_step="pc-hybrid login --api-url http://127.0.0.1:8000",
+        )
+    if parts.username or parts.password:
+        raise Failure(
+            "an address with a password in it would be stored and shown",
+            exit_code=ExitCode.USAGE,
+            next_step="Leave it out of --api-url; use --username and --password-stdin.",
+        )
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        terminal.warn(f"{url} is not encrypted: whoever is on the way can read the password")
+    return url.rstrip("/")
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise Failure(
+                "standard input held no password",
+                exit_code=ExitCode.USAGE,
+                next_step="pc-hybrid login --username NAME --password-stdin < FILE",
+            )
+        return password
+    if not people_here():
+        raise missing("--password-stdin", "the password is never an argument")
+    return getpass.getpass("Password: ", sys.stderr)
