@@ -3,9 +3,10 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import DateTime, MetaData, Text, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -20,8 +21,9 @@ _log = get_logger(__name__)
 
 
 class Base(DeclarativeBase):
-    """Rows. They stay inside the service that owns them."""
+    """Rows. They stay inside the service that owns them. Times are UTC-aware, text has no length in the database."""
 
+    type_annotation_map = {datetime: DateTime(timezone=True), str: Text()}
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -83,7 +85,7 @@ BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
 def wake_after_commit(session: AsyncSession, wakeup: Wakeup) -> None:
     """Send this wake-up once the session's transaction is committed."""
-    wakeups: list[Wakeup] = session.info.setdefault("wakeups", [])
+    wakeups: list[Wakeup] = session.info["wakeups"]
     if wakeup not in wakeups:
         wakeups.append(wakeup)
 
@@ -115,12 +117,13 @@ async def system_unit_of_work(db: Database) -> AsyncGenerator[AsyncSession]:
 
 @asynccontextmanager
 async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
-    info: dict[str, Any] = {}
+    wakeups: list[Wakeup] = []
     try:
-        async with AsyncSession(engine, expire_on_commit=False, info=info) as session, session.begin():
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            session.info["wakeups"] = wakeups
             yield session
             await session.flush()
-            actions: dict[str, BeforeCommit] = info.get("before_commit", {})
+            actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
             for action in actions.values():
                 await action(session)
     except PoolTimeout as failure:
@@ -129,8 +132,8 @@ async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[Asyn
         if failure.connection_invalidated or _unreachable(failure):
             raise Unavailable("The database cannot be reached.") from failure
         raise
-    if info.get("wakeups"):
-        await db.notifier.notify(info["wakeups"])
+    if wakeups:
+        await db.notifier.notify(wakeups)
 
 
 def _unreachable(failure: OperationalError | InterfaceError) -> bool:

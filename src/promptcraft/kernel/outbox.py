@@ -10,7 +10,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Index, Text, delete, distinct, func, or_, select, update
+from sqlalchemy import Index, Text, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -75,7 +75,7 @@ async def relay(db: Database, consumers: Sequence[Consumer]) -> None:
     due = or_(OutboxRow.retry_at.is_(None), OutboxRow.retry_at <= func.now())
     while True:
         async with system_unit_of_work(db) as session:
-            waiting = select(distinct(OutboxRow.org_id)).where(OutboxRow.delivered_at.is_(None), due)
+            waiting = select(OutboxRow.org_id).distinct().where(OutboxRow.delivered_at.is_(None), due)
             organisations = (await session.scalars(waiting)).all()
         OUTBOX_WAITING.set(len(organisations))
         delivered = 0

@@ -52,6 +52,9 @@ def _apply(connection: Connection) -> list[str]:
         config.attributes["applied"] = applied
         command.upgrade(config, "head")
     _apply_access(connection)
+    # The first event must find its partition also where no other process has started yet.
+    with connection.begin():
+        connection.execute(text("select kernel.make_partitions(now())"))
     return applied
 
 
