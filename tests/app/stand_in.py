@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from promptcraft.app.up.gate import wait_for_gate
+from promptcraft.app.up.processes import die_with_parent
 
 
 class Healthy(http.server.BaseHTTPRequestHandler):
@@ -57,7 +58,9 @@ def main() -> None:
         return
     if role == "serve":
         serve(args.listen_fd)
-    if role == "worker" and os.fork() == 0:  # as Celery's prefork pool does
+    parent = os.getpid()
+    if role == "worker" and os.fork() == 0:  # as Celery's prefork pool does, whose children set this too
+        die_with_parent(signal.SIGKILL, parent)
         time.sleep(3600)
     time.sleep(3600)
 

@@ -12,7 +12,7 @@ from promptcraft.app.up.binaries import postgres_binaries
 from promptcraft.app.up.errors import ServerFailed
 from promptcraft.app.up.leftovers import clear_leftovers
 from promptcraft.app.up.postgres import SUPERUSER, Postgres
-from promptcraft.app.up.privileges import choose
+from promptcraft.app.up.privileges import HELPER_USER, choose
 from promptcraft.app.up.processes import Pause, identify, stop, wait_until
 from promptcraft.app.up.sockets import make_socket_directory, remove_socket_directory
 from promptcraft.app.up.valkey import Valkey
@@ -66,7 +66,11 @@ def urls_of(server: Postgres, broker: Valkey, database: str = databases.DATABASE
 
 @contextmanager
 def embedded_servers(
-    data_dir: Path, *, fsync: bool = True, runtime_directory: Path | None = None
+    data_dir: Path,
+    *,
+    fsync: bool = True,
+    runtime_directory: Path | None = None,
+    helper_user: str = HELPER_USER,
 ) -> Generator[EmbeddedServers]:
     """Both servers on `data_dir`, ready, with the roles and an empty database `promptcraft`, until the block ends.
 
@@ -80,7 +84,7 @@ def embedded_servers(
         clear_leftovers(place)
         sockets = make_socket_directory(runtime_directory)
         cleanup.callback(remove_socket_directory, sockets)
-        way = choose(place, postgres_binaries() / "initdb")
+        way = choose(place, postgres_binaries() / "initdb", helper_user)
         way.give(sockets)
         broker = Valkey(place, sockets, way, fsync)
         server = Postgres(place, sockets, way, fsync)
