@@ -324,7 +324,9 @@ def install_platform(uv: Uv) -> None:
         uv("venv", "--clear", "--python", own_python(), VENV)
     say("installing the pinned packages")
     into = ("--python", VENV / "bin" / "python")
-    uv("pip", "install", *into, "--require-hashes", "--compile-bytecode", "-r", LOCKS[0])
+    # what comes as source is built by what the lock pins, too
+    pinned = ("--require-hashes", "--build-constraints", LOCKS[0], "-r", LOCKS[0])
+    uv("pip", "install", *into, "--compile-bytecode", *pinned)
     editables = [argument for one in DISTRIBUTIONS for argument in ("-e", ROOT / one)]
     uv("pip", "install", *into, "--no-deps", "--no-build-isolation", *editables)
 
