@@ -24,12 +24,12 @@ def upgrade(owner_url: str) -> list[str]:
     """
     engine = create_engine(owner_url, poolclass=NullPool)
     with engine.connect() as connection:
-        connection.execute(text("select pg_advisory_lock(:id)"), {"id": _ADVISORY_LOCK})
-        connection.execute(text("set lock_timeout = '5s'"))
-        connection.commit()
+        with connection.begin():
+            connection.execute(text("select pg_advisory_lock(:id)"), {"id": _ADVISORY_LOCK})
+            connection.execute(text("set lock_timeout = '5s'"))
         applied = _apply(connection)
-        connection.execute(text("select pg_advisory_unlock(:id)"), {"id": _ADVISORY_LOCK})
-        connection.commit()
+        with connection.begin():
+            connection.execute(text("select pg_advisory_unlock(:id)"), {"id": _ADVISORY_LOCK})
     engine.dispose()
     return applied
 
