@@ -33,6 +33,10 @@ TABLES: dict[str, Access] = {
     "kernel.standing_job": Access(app="", system=READ_ADD_CHANGE, tenant=False),
     "kernel.outbox": Access(app=READ_ADD_CHANGE, system="SELECT, DELETE"),
     "audit.event": Access(app=READ_ADD, system=READ),
+    "analytics.execution_fact": Access(app=READ_ADD),
+    "analytics.execution_rating": Access(app=READ_ADD_CHANGE),
+    "analytics.runtime_usage": Access(app=READ_ADD),
+    "analytics.agent_evaluation": Access(app=READ_ADD_CHANGE),
 }
 
 # The tables that `system` sees across organisations; a test pins this list.
