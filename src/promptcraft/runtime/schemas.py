@@ -1,0 +1,107 @@
+"""What a program to run looks like, and what is known of one that runs. Sizes in bytes, times in seconds, CPU in
+cores.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MEBIBYTE = 1024 * 1024
+
+Verdict = Literal["held", "leaked"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Frozen):
+    """The most that one program may take. `file_bytes` bounds each file, `scratch_bytes` all of its scratch
+    directory.
+    """
+
+    memory_bytes: Annotated[int, Field(ge=16 * MEBIBYTE)] = 512 * MEBIBYTE
+    cpus: Annotated[float, Field(ge=0.01, le=1024)] = 0.5
+    processes: Annotated[int, Field(ge=4, le=65_536)] = 64
+    file_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 64 * MEBIBYTE
+    scratch_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 64 * MEBIBYTE
+    open_files: Annotated[int, Field(ge=64)] = 1024
+
+
+class InstanceSpec(_Frozen):
+    """One program and all it gets to see.
+
+    `argv[0]` is looked up in the environment's `bin`, then in the system's; the working directory is `code`. What else
+    the program is told stands in its variables: AGENT_SOCKET (where to listen), HOME and TMPDIR (its scratch),
+    PLATFORM_SOCKETS (the directory of the extra sockets, each `<name>.sock`), and `variables`.
+    """
+
+    instance_id: UUID
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
+    code: Path = Field(description="the version's directory; read-only, readable by every user")
+    environment: Path = Field(description="prefix with bin/python; read-only, readable by every user")
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    variables: Mapping[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], str] = {}
+    limits: Limits = Limits()
+    extra_sockets: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Path] = Field(
+        default={}, description="host sockets that this program alone may call; as root they become its uid's"
+    )
+    trusted_template: bool = Field(default=False, description="unmodified, by content hash, from the built-in template")
+
+
+class Handle(_Frozen):
+    """A program that a driver started. `socket` appears once the program listens, and is safe to connect to."""
+
+    instance_id: UUID
+    socket: Path
+    pid: int
+
+
+class ProgramState(_Frozen):
+    running: bool
+    exit_code: int | None = Field(default=None, description="negative: ended by that signal")
+    reason: str = Field(default="", description="why it ended, for people")
+
+
+class Usage(_Frozen):
+    """`cpu_seconds` counts from the start of the program, `memory_bytes` is what it holds now."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
+class CompletedRun(_Frozen):
+    """Outcome of a one-shot command; each stream is cut to its last mebibyte. `exit_code` is null when the time ran
+    out.
+    """
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+    reason: str = ""
+
+
+class LimitsHeld(_Frozen):
+    """By what each limit is held, or "none"."""
+
+    memory: str
+    cpu: str
+    processes: str
+    file_size: str
+
+
+class IsolationReport(_Frozen):
+    """What keeps a program in, as proved by a probe that ran inside at the driver's start."""
+
+    driver: str
+    isolated: bool
+    separation: Literal["own uid", "user namespace", "none"]
+    network: Literal["none", "host"]
+    seccomp: bool
+    limits: LimitsHeld
+    checks: Mapping[str, Verdict] = {}
+    warnings: tuple[str, ...] = ()
