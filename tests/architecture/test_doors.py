@@ -1,92 +1,97 @@
-"""Every route says who may pass and what it leaves in the log."""
+"""Every route says who may pass and what it leaves in the audit log; no permission is without a use."""
 
-import json
+from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 
-from promptcraft.app.api import make_app
-from promptcraft.app.process import open_process
+from promptcraft.app import health
+from promptcraft.app.parts import routers
 from promptcraft.kernel.api import Door, door_of
-from promptcraft.kernel.audit import Outcome, events
-from promptcraft.kernel.permissions import Permission
-from promptcraft.settings import load_settings
+from promptcraft.kernel.permissions import BUNDLES, GROUPS, ROLES, Permission, Role
+from tests.architecture.tree import files, text
 
-# Who is not signed in yet, or is a machine without credentials. Each says why in its route.
+# Who adds to this list says why in `public("...")`; the reason is in the route.
 PUBLIC = {
+    ("GET", "/.well-known/jwks.json"),
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
-    ("GET", "/.well-known/jwks.json"),
     ("POST", "/auth/token"),
 }
-# Held by people already, used by routes of a context that is not built yet.
-NOT_USED_YET = {Permission.COST_READ}
-# Asked for inside a service, where the answer depends on whose rows are wanted.
-ASKED_FOR_INSIDE = {Permission.EXECUTION_READ_ALL, Permission.PLATFORM_AUDIT_READ}
+OF_THE_FRAMEWORK = {"/openapi.json"}
 
 
-@pytest.fixture(scope="module")
-def app() -> FastAPI:
-    """The application as it is served; nothing connects before the first request."""
-    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    environment = {
-        "PROMPTCRAFT_DB_APP_URL": nowhere,
-        "PROMPTCRAFT_DB_SYSTEM_URL": nowhere,
-        "ANALYTICS_DB_URL": nowhere,
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "PROMPTCRAFT_MASTER_KEY": "k" * 43,
-    }
-    return make_app(open_process("api", load_settings(environment)))
+def _application() -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None)
+    for router in (health.router, *routers()):
+        app.include_router(router)
+    return app
 
 
-@pytest.fixture(scope="module")
-def doors(app: FastAPI) -> dict[tuple[str, str], Door | None]:
-    found: dict[tuple[str, str], Door | None] = {}
-    for context in iter_route_contexts(app.routes):
-        if isinstance(context.original_route, APIRoute):
-            for method in context.methods:
-                found[(method, context.path)] = door_of(context.dependant)
-    return found
+def _operations(app: FastAPI) -> Iterator[tuple[str, str, RouteContext]]:
+    for route in iter_route_contexts(app.routes):
+        if route.path not in OF_THE_FRAMEWORK:
+            yield from ((method, route.path or "", route) for method in sorted(route.methods or ()))
 
 
-def test_every_operation_of_the_api_is_looked_at(app, doors):
-    operations = sum(len(methods) for methods in app.openapi()["paths"].values())
-
-    assert len(doors) == operations > len(PUBLIC)
+APP = _application()
+OPERATIONS = list(_operations(APP))
 
 
-def test_every_route_has_a_door(doors):
-    assert [route for route, door in doors.items() if door is None] == []
+def _door(route: RouteContext) -> Door | None:
+    return door_of(route.dependant)
 
 
-def test_public_routes_are_those_of_this_list_each_with_its_reason(doors):
-    public = {route: door.public_because for route, door in doors.items() if door and door.permission is None}
+def test_routes_seen_here_are_the_operations_of_the_api() -> None:
+    described = {(method.upper(), path) for path, item in APP.openapi()["paths"].items() for method in item}
 
-    assert set(public) == PUBLIC
-    assert all(public.values())
-
-
-def test_every_route_that_changes_something_names_its_event_and_no_other_does(doors):
-    for (method, path), door in doors.items():
-        assert door is not None
-        assert (door.event is not None) == (method != "GET"), (method, path)
+    assert {(method, path) for method, path, _ in OPERATIONS} == described
+    assert len(OPERATIONS) == len(described)
 
 
-def test_every_permission_is_asked_for_somewhere(doors):
-    asked = {door.permission for door in doors.values() if door and door.permission}
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: " ".join(operation[:2]))
+def test_route_has_a_door(operation: tuple[str, str, RouteContext]) -> None:
+    method, path, route = operation
+    door = _door(route)
 
-    assert asked | ASKED_FOR_INSIDE | NOT_USED_YET == set(Permission)
-
-
-def test_catalogue_lists_events_that_exist_for_every_outcome(doors):
-    for door in doors.values():
-        if door and door.event:
-            for outcome in Outcome:
-                assert set(door.event.leaves(outcome)) <= set(events()), (door.event.name, outcome)
+    assert door is not None, "name requires(Permission....) or public(because)"
+    assert (door.permission is None) == ((method, path) in PUBLIC)
+    if door.permission is None:
+        assert door.public_because
 
 
-def test_openapi_says_no_more_than_json_can(app):
-    json.dumps(app.openapi(), allow_nan=False)
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if operation[0] not in ("GET", "HEAD", "OPTIONS")],
+    ids=lambda operation: " ".join(operation[:2]),
+)
+def test_route_that_changes_something_names_its_event(operation: tuple[str, str, RouteContext]) -> None:
+    door = _door(operation[2])
+
+    assert door is not None
+    assert door.event is not None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: " ".join(operation[:2]))
+def test_route_is_described_for_a_reader(operation: tuple[str, str, RouteContext]) -> None:
+    method, path, _ = operation
+    described = APP.openapi()["paths"][path][method.lower()]
+
+    assert described["description"], "the docstring of a route is its description"
+
+
+@pytest.mark.parametrize("permission", Permission, ids=str)
+def test_permission_is_asked_for_somewhere_and_held_by_somebody(permission: Permission) -> None:
+    asked = f"Permission.{permission.name}"
+    product = [name for name in files() if name.startswith("src/promptcraft/") and name.endswith(".py")]
+    held = {one for bundles in (*ROLES.values(), *GROUPS.values()) for bundle in bundles for one in BUNDLES[bundle]}
+
+    assert any(asked in text(name) for name in product if name != "src/promptcraft/kernel/permissions.py")
+    assert permission in held
+
+
+def test_every_role_has_its_bundles() -> None:
+    assert set(ROLES) == set(Role)
