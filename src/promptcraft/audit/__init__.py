@@ -1,5 +1,7 @@
 """The audit log: who seals its personal fields, and how an organisation reads its own."""
 
 from promptcraft.audit.clients import OrganisationSealer
+from promptcraft.audit.schemas import AuditEvent, AuditQuery
+from promptcraft.audit.service import read_events
 
-__all__ = ["OrganisationSealer"]
+__all__ = ["AuditEvent", "AuditQuery", "OrganisationSealer", "read_events"]

@@ -33,10 +33,27 @@ TABLES: dict[str, Access] = {
     "kernel.standing_job": Access(app="", system=READ_ADD_CHANGE, tenant=False),
     "kernel.outbox": Access(app=READ_ADD_CHANGE, system="SELECT, DELETE"),
     "audit.event": Access(app=READ_ADD, system=READ),
+    # `system` looks people up by name or session credential, before their organisation is known.
+    "identity.organisation": Access(app=READ_ADD, system=READ),
+    "identity.user_account": Access(app=READ_ADD, system=READ),
+    "identity.password": Access(app=READ_ADD_CHANGE),
+    "identity.user_group": Access(app=READ_ADD),
+    "identity.group_member": Access(app=READ_ADD),
+    "identity.role_binding": Access(app=READ_ADD),
+    "identity.session": Access(app=READ_ADD_CHANGE, system=READ),
+    "identity.signing_key": Access(app=READ_ADD),
+    "identity.login_attempt": Access(app="", system=ALL, tenant=False),
     "analytics.execution_fact": Access(app=READ_ADD),
     "analytics.execution_rating": Access(app=READ_ADD_CHANGE),
     "analytics.runtime_usage": Access(app=READ_ADD),
     "analytics.agent_evaluation": Access(app=READ_ADD_CHANGE),
+    "registry.server": Access(app=ALL),
+    "registry.tool": Access(app=ALL),
+    "registry.revision": Access(app=READ_ADD_CHANGE),
+    "orchestrator.workflow_executions": Access(app=READ_ADD_CHANGE, system=READ),
+    "orchestrator.execution_text": Access(app=ALL),
+    "orchestrator.conversation": Access(app=READ_ADD_CHANGE),
+    "orchestrator.feedback": Access(app=READ_ADD_CHANGE),
 }
 
 # The tables that `system` sees across organisations; a test pins this list.

@@ -1,0 +1,70 @@
+"""Reading the log."""
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, TypeGuard
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.audit.schemas import AuditEvent, AuditQuery
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.audit import AuditEventRow, Sealed, events, sealer
+from promptcraft.kernel.ids import time_of
+from promptcraft.kernel.telemetry import get_logger
+
+_log = get_logger(__name__)
+_CHANGED = "[changed after it was written]"
+
+
+async def read_events(session: AsyncSession, actor: Actor, query: AuditQuery) -> list[AuditEvent]:
+    """Give the events of the actor's organisation that the query asks for, the newest first."""
+    rows = select(AuditEventRow.canonical).where(AuditEventRow.org_id == actor.org_id, *_conditions(query))
+    newest = rows.order_by(AuditEventRow.occurred_at.desc(), AuditEventRow.event_id.desc()).limit(query.limit)
+    return [_opened(actor.org_id, orjson.loads(canonical)) for canonical in await session.scalars(newest)]
+
+
+def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.since is not None:
+        conditions.append(AuditEventRow.occurred_at >= _aware(query.since))
+    if query.until is not None:
+        conditions.append(AuditEventRow.occurred_at < _aware(query.until))
+    if query.actor is not None:
+        conditions.append(AuditEventRow.user_id == query.actor)
+    if query.request_id is not None:
+        conditions.append(AuditEventRow.request_id == str(query.request_id))
+        if query.request_id.version == 7:
+            # A request's events are not older than it is: the log's index is by time.
+            conditions.append(AuditEventRow.occurred_at >= time_of(query.request_id))
+    if query.action is not None:
+        known = [event.id for event in events().values() if fnmatchcase(event.name, query.action)]
+        conditions.append(AuditEventRow.catalogue_id.in_(known))
+    return conditions
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _opened(org_id: UUID, document: dict[str, Any]) -> AuditEvent:
+    event_id: str = document["event_id"]
+    for part in (document["source"], document["context"], document["details"]):
+        for name, value in part.items():
+            if _is_sealed(value):
+                part[name] = _open(org_id, value, f"{event_id}/{name}")
+    return AuditEvent.model_validate(document)
+
+
+def _is_sealed(value: Any) -> TypeGuard[dict[str, str]]:
+    return isinstance(value, dict) and value.keys() == {"key_id", "sealed"}
+
+
+def _open(org_id: UUID, value: dict[str, str], context: str) -> str | None:
+    try:
+        return sealer().open(org_id, Sealed(value["key_id"], value["sealed"]), context)
+    except ValueError:
+        _log.error("a sealed field of the audit log was changed", extra={"field": context})
+        return _CHANGED

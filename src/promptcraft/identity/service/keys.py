@@ -1,0 +1,151 @@
+"""Signing keys: made by the platform, kept sealed by the master key, two of them published at any time."""
+
+import asyncio
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.identity.schemas import KeySet
+from promptcraft.identity.tables import SigningKeyRow
+from promptcraft.kernel import audit, clock
+from promptcraft.kernel.actor import PLATFORM_ORG, platform_actor
+from promptcraft.kernel.audit.catalogue.identity import SIGNING_KEY_MADE
+from promptcraft.kernel.context import current
+from promptcraft.kernel.db import Database, unit_of_work
+
+_NONCE_BYTES = 12
+_STATES = ("current", "next")
+_LOCK = text("select pg_advisory_xact_lock(hashtext('identity.signing_key'))")
+# A token with an unknown key id must not let anybody make the platform read its keys on every request.
+_LOOK_AGAIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key pair, for one algorithm alone."""
+
+    kid: str
+    algorithm: str
+    state: str
+    private: Any
+    public: Any
+    public_jwk: dict[str, str]
+
+
+class SigningKeys:
+    """The keys of one process: read once, and again when a token names one that is not known."""
+
+    def __init__(self, db: Database, algorithm: str, master_key: bytes) -> None:
+        self._db = db
+        self._algorithm = algorithm
+        info = b"promptcraft identity signing keys 1"
+        self._cipher = AESGCM(HKDF(SHA256(), 32, None, info).derive(master_key))
+        self._keys: dict[str, SigningKey] = {}
+        self._read_at = clock.now() - _LOOK_AGAIN
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> SigningKey:
+        """The key to sign with; it is made when there is none."""
+        if key := self._current():
+            return key
+        async with self._lock:
+            if self._current() is None:
+                await self._read()
+        key = self._current()
+        if key is None:
+            raise RuntimeError("the signing keys were made and are not there")
+        return key
+
+    async def named(self, kid: str) -> SigningKey | None:
+        """The key of this id, if it is one of ours."""
+        if kid not in self._keys and clock.now() - self._read_at >= _LOOK_AGAIN:
+            async with self._lock:
+                if kid not in self._keys:
+                    await self._read()
+        return self._keys.get(kid)
+
+    async def published(self) -> KeySet:
+        """The public parts, the present key first."""
+        await self.current()
+        return KeySet(keys=tuple(key.public_jwk for key in self._keys.values()))
+
+    def _current(self) -> SigningKey | None:
+        mine = (key for key in self._keys.values() if key.algorithm == self._algorithm and key.state == "current")
+        return next(mine, None)
+
+    async def _read(self) -> None:
+        self._read_at = clock.now()
+        async with unit_of_work(self._db, platform_actor(current().request_id)) as session:
+            rows = await _rows(session)
+            if not any(row.algorithm == self._algorithm for row in rows):
+                # Two processes that start together make one pair between them.
+                await session.execute(_LOCK)
+                rows = await _rows(session)
+            if not any(row.algorithm == self._algorithm for row in rows):
+                rows = [*rows, *[await self._make(session, state) for state in _STATES]]
+            self._keys = {row.kid: self._opened(row) for row in rows}
+
+    async def _make(self, session: AsyncSession, state: str) -> SigningKeyRow:
+        kid = secrets.token_hex(8)
+        private = (
+            ec.generate_private_key(ec.SECP256R1())
+            if self._algorithm == "ES256"
+            else ed25519.Ed25519PrivateKey.generate()
+        )
+        encoded = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, encoded, kid.encode())
+        row = SigningKeyRow(
+            org_id=PLATFORM_ORG,
+            kid=kid,
+            algorithm=self._algorithm,
+            state=state,
+            public_jwk=json.dumps(_jwk(private.public_key(), kid, self._algorithm)),
+            sealed_private_key=base64.b64encode(sealed).decode(),
+            created_at=clock.now(),
+        )
+        session.add(row)
+        await audit.record(session, platform_actor(current().request_id), SIGNING_KEY_MADE, resource=kid, state=state)
+        return row
+
+    def _opened(self, row: SigningKeyRow) -> SigningKey:
+        sealed = base64.b64decode(row.sealed_private_key)
+        encoded = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.kid.encode())
+        private: Any = load_der_private_key(encoded, password=None)
+        # The public half comes from the sealed one: whoever can write the table cannot slip in a key of their own.
+        public = private.public_key()
+        return SigningKey(row.kid, row.algorithm, row.state, private, public, _jwk(public, row.kid, row.algorithm))
+
+
+async def _rows(session: AsyncSession) -> list[SigningKeyRow]:
+    mine = SigningKeyRow.org_id == PLATFORM_ORG
+    query = select(SigningKeyRow).where(mine, SigningKeyRow.state != "retired").order_by(SigningKeyRow.state)
+    return list(await session.scalars(query))
+
+
+def _jwk(public: Any, kid: str, algorithm: str) -> dict[str, str]:
+    kind: Any = ECAlgorithm if algorithm == "ES256" else OKPAlgorithm
+    return {**kind.to_jwk(public, as_dict=True), "kid": kid, "alg": algorithm, "use": "sig"}
+
+
+def sign(key: SigningKey, claims: dict[str, Any]) -> str:
+    """Sign claims as an access token (RFC 9068)."""
+    return jwt.encode(claims, key.private, key.algorithm, headers={"typ": "at+jwt", "kid": key.kid})

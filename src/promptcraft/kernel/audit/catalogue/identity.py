@@ -1,0 +1,93 @@
+"""Who signs in, who may, and the keys that prove it."""
+
+from promptcraft.kernel.audit.event import Event
+
+LOGIN_SUCCEEDED = Event(
+    id=2001,
+    name="login.succeed",
+    sentence="{actor} signed in",
+    type="authentication",
+    category="security",
+)
+LOGIN_FAILED = Event(
+    id=2002,
+    name="login.fail",
+    sentence="signing in as {username} was refused: {reason}",
+    type="authentication",
+    category="security",
+    severity="warning",
+    status="failure",
+    personal=frozenset({"username"}),
+)
+LOGIN_THROTTLED = Event(
+    id=2003,
+    name="login.throttle",
+    sentence="signing in as {username} was not tried: too many attempts",
+    type="authentication",
+    category="security",
+    severity="warning",
+    status="failure",
+    personal=frozenset({"username"}),
+)
+SESSION_RENEWED = Event(
+    id=2004,
+    name="session.renew",
+    sentence="{actor} took a new access token for session {resource}",
+    type="authentication",
+    category="security",
+)
+SESSION_REFUSED = Event(
+    id=2005,
+    name="session.refuse",
+    sentence="a session credential was refused: {reason}",
+    type="authentication",
+    category="security",
+    severity="warning",
+    status="failure",
+)
+SESSION_ENDED = Event(
+    id=2006,
+    name="session.end",
+    sentence="{actor} signed out of session {resource}",
+    type="authentication",
+    category="security",
+)
+ORGANISATION_FOUNDED = Event(
+    id=2010,
+    name="organisation.found",
+    sentence="{actor} founded the organisation {slug}",
+    category="security",
+)
+USER_ADDED = Event(
+    id=2011,
+    name="user.add",
+    sentence="{actor} added the user {username}",
+    category="security",
+    personal=frozenset({"username"}),
+)
+ROLE_BOUND = Event(
+    id=2012,
+    name="role.bind",
+    sentence="{actor} gave the role {role} to {resource}",
+    type="authorization",
+    category="security",
+)
+GROUP_JOINED = Event(
+    id=2013,
+    name="group.join",
+    sentence="{actor} put {resource} into the group {group}",
+    type="authorization",
+    category="security",
+)
+PASSWORD_SET = Event(
+    id=2014,
+    name="password.set",
+    sentence="{actor} set the password of {resource}",
+    category="security",
+)
+SIGNING_KEY_MADE = Event(
+    id=2020,
+    name="signing_key.make",
+    sentence="{actor} made the signing key {resource} ({state})",
+    category="security",
+)
