@@ -14,7 +14,12 @@ def http_client(
     *, base_url: str = "", socket: str | None = None, timeout_seconds: float = 10.0, connections: int = 32
 ) -> httpx.AsyncClient:
     """A client for one outside system; `socket` is the path of a UNIX socket to speak HTTP over."""
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    limits = httpx.Limits(
+        max_connections=connections,
+        max_keepalive_connections=connections,
+        # Shorter than the 5 s after which uvicorn, and so an agent, closes: never send into a connection being closed.
+        keepalive_expiry=2.0,
+    )
     return httpx.AsyncClient(
         base_url=base_url,
         transport=httpx.AsyncHTTPTransport(uds=socket, limits=limits),

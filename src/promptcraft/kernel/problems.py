@@ -80,7 +80,7 @@ async def _audit(request: Request, error: PlatformError) -> None:
                 )
         case Forbidden():
             await record_outcome(db, actor, event, Outcome.DENIED, status_code=error.status, reason=error.detail)
-        case TimedOut():
+        case TimedOut() if not getattr(error, "recorded", False):
             await record_outcome(db, actor, event, Outcome.TIMEOUT, status_code=error.status, reason=error.detail)
         case _ if event is not None and not getattr(error, "recorded", False):
             await record_outcome(db, actor, event, Outcome.INVALID, status_code=error.status, reason=error.detail)
