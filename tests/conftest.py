@@ -1,15 +1,30 @@
 """Real parts for every test: one PostgreSQL and one Valkey a session, a database of its own for each module."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from promptcraft.app.api import make_app
+from promptcraft.app.parts import Parts
+from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.servers import EmbeddedServers, Urls, embedded_servers
+from promptcraft.identity import found_organisation
+from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.db import Database
 from promptcraft.migrations import upgrade
+from promptcraft.settings import load_settings
+from tests.people import Person, arrive
 
 _numbers = count()
+Arrives = Callable[..., Awaitable[Person]]
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +49,88 @@ async def db(urls: Urls) -> AsyncIterator[Database]:
     database = Database.connect(urls.app, urls.system)
     yield database
     await database.dispose()
+
+
+@dataclass
+class Platform:
+    """The application in this process, on this module's database; background work is done when a test says so."""
+
+    process: Process
+    app: FastAPI
+    asgi: ASGIApp
+    parts: Parts
+    acme: UUID
+    rival: UUID
+
+    @property
+    def db(self) -> Database:
+        return self.process.db
+
+
+@pytest.fixture(scope="module")
+def settings_given() -> dict[str, str]:
+    """Settings that a module's platform is started with beside its addresses; override it in a module."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+async def platform(
+    urls: Urls, settings_given: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Platform]:
+    data: Path = tmp_path_factory.mktemp("data")
+    environment = {
+        "PROMPTCRAFT_DATA_DIR": str(data),
+        "ANALYTICS_DB_URL": urls.owner,
+        "PROMPTCRAFT_DB_APP_URL": urls.app,
+        "PROMPTCRAFT_DB_SYSTEM_URL": urls.system,
+        "REDIS_URL": urls.redis,
+        "PROMPTCRAFT_MASTER_KEY": "k" * 43,
+        **settings_given,
+    }
+    process = open_process("api", load_settings(environment))
+    await process.redis.flushdb()
+    app = make_app(process)
+    parts: Parts = app.state.parts
+    await parts.start()
+    acme = await found_organisation(process.db, "acme", "Acme")
+    rival = await found_organisation(process.db, "rival", "Rival")
+    yield Platform(process, app, RequestContext(app), parts, acme.id, rival.id)
+    await parts.close()
+    await process.close()
+
+
+@pytest.fixture
+async def person(platform: Platform) -> AsyncIterator[Arrives]:
+    """Makes somebody: `await person("viewer")`, `await person("analyst", groups=("data-team",), org="rival")`."""
+    arrived: list[Person] = []
+
+    async def arrives(*roles: str, groups: tuple[str, ...] = (), org: str = "acme") -> Person:
+        org_id = platform.acme if org == "acme" else platform.rival
+        name = f"person-{next(_numbers)}"
+        somebody = await arrive(platform.parts.identity, platform.asgi, org_id, name, roles, groups)
+        arrived.append(somebody)
+        return somebody
+
+    yield arrives
+    for somebody in arrived:
+        await somebody.client.aclose()
+
+
+@pytest.fixture
+async def alice(person: Arrives) -> Person:
+    """An administrator of the organisation Acme."""
+    return await person("admin")
+
+
+@pytest.fixture
+async def stranger(person: Arrives) -> Person:
+    """An administrator of another organisation, who has every right there and none in Acme."""
+    return await person("admin", org="rival")
+
+
+@pytest.fixture
+async def nobody(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller who is not signed in."""
+    transport: Any = httpx.ASGITransport(app=platform.asgi, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://promptcraft.test") as client:
+        yield client

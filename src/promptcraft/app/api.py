@@ -34,10 +34,7 @@ def make_app(process: Process) -> FastAPI:
     )
     parts = Parts.make(process)
     app.state.parts = parts
-    app.state.db = process.db
-    app.state.redis = process.redis
-    app.state.authenticate = parts.authenticate
-    app.state.isolation = parts.isolation
+    parts.install(app)
     for router in (health.router, *routers()):
         app.include_router(router)
     install_problem_handlers(app)

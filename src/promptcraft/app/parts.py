@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI
 
 from promptcraft.app.process import Process
+from promptcraft.identity import Identity, open_identity
+from promptcraft.identity.routes import authenticate_request
+from promptcraft.identity.routes import router as identity_router
 from promptcraft.kernel import outbox
-from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.jobs import JobKind, StandingJob
 from promptcraft.kernel.partitions import keep_partitions
 
@@ -17,7 +19,7 @@ _HOUR = 3600.0
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return []
+    return [identity_router]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,18 @@ class Parts:
     """What one process works with."""
 
     process: Process
+    identity: Identity
     job_kinds: Mapping[str, JobKind] = field(default_factory=dict[str, JobKind])
     standing_jobs: Mapping[str, StandingJob] = field(default_factory=dict[str, StandingJob])
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
         """Bind every context's work to this process's connections."""
-        return cls(process, {}, {job.name: job for job in _standing_jobs()})
+        settings = process.settings
+        identity = open_identity(
+            process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
+        )
+        return cls(process, identity, {}, {job.name: job for job in _standing_jobs()})
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -40,8 +47,13 @@ class Parts:
     async def close(self) -> None:
         return None
 
-    async def authenticate(self, request: Request) -> Actor:
-        raise NotImplementedError
+    def install(self, app: FastAPI) -> None:
+        """Put within reach of the routes what they ask the application's state for."""
+        app.state.db = self.process.db
+        app.state.redis = self.process.redis
+        app.state.authenticate = authenticate_request
+        app.state.identity = self.identity
+        app.state.isolation = self.isolation
 
     async def isolation(self) -> list[dict[str, Any]]:
         return []

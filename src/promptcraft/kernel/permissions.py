@@ -18,7 +18,6 @@ class Permission(StrEnum):
     EXECUTION_READ_ALL = "execution:read_all"
     FEEDBACK_GIVE = "feedback:give"
     INSIGHTS_READ = "insights:read"
-    COST_READ = "cost:read"
     AUDIT_READ = "audit:read"
     PLATFORM_AUDIT_READ = "platform:audit_read"
 
@@ -48,7 +47,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     ),
     "infrastructure": frozenset(),
     "analytics": frozenset({Permission.INSIGHTS_READ, Permission.EXECUTION_READ_ALL}),
-    "cost_management": frozenset({Permission.COST_READ}),
+    "cost_management": frozenset(),
     "security_analysis": frozenset({Permission.AUDIT_READ}),
     "compliance_reports": frozenset({Permission.AUDIT_READ}),
     "platform": frozenset({Permission.PLATFORM_AUDIT_READ}),

@@ -1,0 +1,79 @@
+"""Who may touch which table, asked of a database that was just made."""
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from promptcraft.migrations import SYSTEM_TABLES
+from promptcraft.migrations.access import TABLES
+
+# What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
+PINNED = {
+    "kernel.job": "SELECT, UPDATE",  # leases
+    "kernel.standing_job": "SELECT, INSERT, UPDATE",  # periodic work has no organisation
+    "kernel.outbox": "SELECT, DELETE",  # which organisations have facts waiting; forgetting delivered ones
+    "audit.event": "SELECT",  # sequencing
+}
+NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
+
+
+@pytest.fixture(scope="module")
+def owner(urls):
+    engine = create_engine(urls.owner)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_system_sees_the_tables_of_this_list_and_no_other():
+    assert SYSTEM_TABLES == PINNED
+
+
+def test_every_table_says_who_may_touch_it(owner):
+    tables = owner.scalars(
+        text("""
+            select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^(pg_|information_schema)'
+        """)
+    )
+
+    assert set(tables) == set(TABLES) | NO_ROLE_TOUCHES
+
+
+def test_every_tenant_table_is_bound_to_the_organisation_of_the_transaction(owner):
+    policies = owner.execute(
+        text("select schemaname || '.' || tablename as name, qual, with_check from pg_policies where :r = any(roles)"),
+        {"r": "promptcraft_app"},
+    ).all()
+    bound = {row.name for row in policies if "app.org_id" in row.qual and "app.org_id" in row.with_check}
+
+    assert bound == {name for name, access in TABLES.items() if access.tenant and access.app}
+    unprotected = owner.scalars(
+        text("""
+            select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.relkind in ('r', 'p') and not c.relispartition and not c.relrowsecurity
+        """)
+    )
+    assert set(unprotected) & set(TABLES) == set()
+
+
+def test_no_partition_is_granted_as_that_would_go_round_its_parents_policy(owner):
+    granted = owner.scalars(
+        text("""
+            select c.oid::regclass::text from pg_class c
+             where c.relispartition and c.relacl::text ~ 'promptcraft_(app|system)'
+        """)
+    )
+
+    assert list(granted) == []
+
+
+def test_the_application_owns_nothing_and_goes_round_nothing(owner):
+    roles = owner.execute(
+        text("select rolname, rolsuper, rolbypassrls from pg_roles where rolname ~ '^promptcraft_(app|system)$'")
+    ).all()
+    owned = owner.scalar(
+        text("select count(*) from pg_class where relowner::regrole::text ~ '^promptcraft_(app|system)$'")
+    )
+
+    assert sorted(roles) == [("promptcraft_app", False, False), ("promptcraft_system", False, False)]
+    assert owned == 0
