@@ -40,8 +40,8 @@ class Person:
         async with system_unit_of_work(self.db) as session:
             found = await session.scalars(
                 text(
-                    "select catalogue_id from audit.event where user_id = :user and catalogue_id not between 2000 and 2999"
-                    " order by event_id"
+                    "select catalogue_id from audit.event"
+                    " where user_id = :user and catalogue_id not between 2000 and 2999 order by event_id"
                 ),
                 {"user": self.user_id},
             )

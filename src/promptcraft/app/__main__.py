@@ -17,7 +17,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from promptcraft.app import config, up
+    from promptcraft.app import up
 
     parser = argparse.ArgumentParser(prog="python -m promptcraft.app", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -38,12 +38,19 @@ def _parser() -> argparse.ArgumentParser:
             role.add_argument("--quiet", action="store_true", help="say nothing when all is well")
     settings = commands.add_parser("config", help="look at the settings")
     settings.add_argument("rest", nargs=argparse.REMAINDER)
-    settings.set_defaults(start=lambda given: config.main(given.rest))
+    settings.set_defaults(start=_config)
     admin = commands.add_parser("admin", help="first aid on the host")
     admin.add_argument("action", choices=["bootstrap"], help="bootstrap: make the first organisation and administrator")
     admin.add_argument("--gate", type=int, help=argparse.SUPPRESS)
     admin.set_defaults(start=_admin)
     return parser
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from promptcraft.app import config
+
+    rest: list[str] = arguments.rest
+    return config.main(rest)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -93,7 +93,19 @@ class Cli:
 @contextmanager
 def _platform(data: Path) -> Generator[dict[str, Any]]:
     """`up` on a free port; stopped in order at the end, whatever happened."""
-    command = [sys.executable, "-P", "-m", "promptcraft.app", "up", "--port", "0", "--data-dir", str(data), "-o", "json"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "promptcraft.app",
+        "up",
+        "--port",
+        "0",
+        "--data-dir",
+        str(data),
+        "-o",
+        "json",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout else ""
@@ -117,7 +129,7 @@ def _main_job(place: Path, url: str, administrator: dict[str, str], client: Clie
     _tell("\nWhat happened, as the audit log has it:")
     events = client.send(api.audit_events(limit=50))
     for event in reversed(events):
-        _tell(f"  {event.timestamp:%H:%M:%S}  {event.action.operation:<24} {event.outcome.status}")
+        _tell(f"  {event.timestamp:%H:%M:%S}  {event.action['operation']:<24} {event.outcome['status']}")
     insights = _insights(client)
     summary = insights.data.summary
     _tell(f"\nInsights: {summary.total_queries} query, {summary.avg_response_time_ms:.0f} ms on average\n")

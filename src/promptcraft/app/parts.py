@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from promptcraft.app.process import Process
+from promptcraft.audit.routes import router as audit_router
 from promptcraft.identity import Identity, open_identity
 from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
@@ -19,7 +20,7 @@ _HOUR = 3600.0
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router]
+    return [identity_router, audit_router]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def take_down(root: Path) -> int:
     place = DataDirectory(root.absolute())
     holder = lock_holder(place)
     if holder is None:
-        raise NotRunning(f"nothing is running on {place.root}", next_step="Start it with `pc-hybrid up`.")
+        raise NotRunning(f"Nothing is running on {place.root}", next_step="Start it with `pc-hybrid up`.")
     try:
         os.kill(holder, signal.SIGTERM)
     except PermissionError:
