@@ -1,38 +1,62 @@
-"""Commands about this host: they run the platform's own program and are gone."""
+"""Commands about this host: they run the platform's own program, and become it.
+
+Options are named here for --help alone, which must not wait for the platform to be imported; others are handed on.
+"""
 
 import importlib.util
 import os
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from pc_hybrid.failures import Failure
 
-_EVERYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+_HAND_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="The directory of everything that this host keeps.")]
 
 
 def register(app: typer.Typer) -> None:
     config = typer.Typer(no_args_is_help=True, help="The platform's settings on this host.")
-    app.command("up", context_settings=_EVERYTHING)(up)
-    app.command("down", context_settings=_EVERYTHING)(down)
-    config.command("validate", context_settings=_EVERYTHING)(validate)
+    app.command("up", context_settings=_HAND_ON)(up)
+    app.command("down", context_settings=_HAND_ON)(down)
+    config.command("validate", context_settings=_HAND_ON)(validate)
     app.add_typer(config, name="config")
 
 
-def up(context: typer.Context) -> None:
+def up(
+    context: typer.Context,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="The address to serve at; 127.0.0.1 when left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to serve at; 8000 when left out, 0: a free one.")] = None,
+    output: Annotated[
+        Literal["text", "json"] | None, typer.Option("--output", "-o", help="json: one line when ready.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the time line of the start.")] = False,
+) -> None:
     """Start the platform on this host and serve until Ctrl-C."""
-    run_platform("up", *context.args)
+    given = _given({"--data-dir": data_dir, "--host": host, "--port": port, "--output": output})
+    run_platform("up", *given, *["--verbose"] * verbose, *context.args)
 
 
-def down(context: typer.Context) -> None:
+def down(context: typer.Context, data_dir: DataDir = None) -> None:
     """Stop the platform that runs on this host."""
-    run_platform("down", *context.args)
+    run_platform("down", *_given({"--data-dir": data_dir}), *context.args)
 
 
-def validate(context: typer.Context) -> None:
+def validate(
+    context: typer.Context,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A settings file: TOML, or lines of NAME=value.")
+    ] = None,
+    output: Annotated[
+        Literal["table", "json"] | None, typer.Option("--output", "--format", "-o", help="How data is printed.")
+    ] = None,
+) -> None:
     """Check the settings that the platform would start with."""
-    run_platform("config", "validate", *context.args)
+    run_platform("config", "validate", *_given({"--settings": settings, "--output": output}), *context.args)
 
 
 def run_platform(*arguments: str) -> NoReturn:
@@ -47,3 +71,8 @@ def run_platform(*arguments: str) -> NoReturn:
             "pc-hybrid login --api-url URL",
         )
     os.execv(sys.executable, [sys.executable, "-P", "-m", "promptcraft.app", *arguments])  # noqa: S606 - no shell is meant
+
+
+def _given(options: dict[str, object]) -> list[str]:
+    """The options as arguments again; what was left out is for the platform to decide."""
+    return [part for option, value in options.items() if value is not None for part in (option, str(value))]

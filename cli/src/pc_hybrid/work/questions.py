@@ -47,7 +47,7 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
         [
             short(entry.execution_id),
             moment(entry.created_at),
-            entry.status,
+            entry.status if entry.answered or entry.status != "completed" else "not known",
             entry.agent or "-",
             milliseconds(entry.response_time_ms),
             dollars(entry.cost),
@@ -102,13 +102,6 @@ def _cited(citation: Citation) -> str:
 
 
 def _talk_about(terminal: Terminal, answer: Execution) -> None:
-    if not answer.answered and answer.candidates:
-        weighed = ", ".join(
-            safe(candidate.agent) + (f" ({candidate.score:.2f})" if candidate.score is not None else "")
-            for candidate in answer.candidates
-        )
-        terminal.say(f"Weighed: {weighed}")
-        terminal.say(f"Ask one of them:  pc-hybrid ask --agent {safe(answer.candidates[0].agent)} ...")
     facts = [
         safe(answer.agent or "no agent"),
         milliseconds(answer.response_time_ms),
@@ -117,4 +110,9 @@ def _talk_about(terminal: Terminal, answer: Execution) -> None:
     ]
     terminal.say(terminal.paint(" · ".join(facts), "dim", sys.stderr))
     if answer.answered:
-        terminal.say(f"Rate it:  pc-hybrid feedback {short(answer.execution_id)} 5")
+        terminal.say(f"Rate it:    pc-hybrid feedback {short(answer.execution_id)} 5")
+        terminal.say(f'Follow up:  pc-hybrid ask --session {answer.session_id} "..."')
+    elif answer.candidates and answer.agent is None:
+        weighed = ", ".join(f"{safe(one.agent)} ({one.score:.2f})" for one in answer.candidates)
+        terminal.say(f"Weighed:    {weighed}")
+        terminal.say(f'Ask one:    pc-hybrid ask --agent {safe(answer.candidates[0].agent)} "..."')

@@ -63,7 +63,7 @@ def whoami(terminal: Terminal) -> None:
     terminal.data(
         me,
         [
-            f"{safe(me.username)} at {base_url}",
+            f"{safe(me.username)} of {safe(me.organization.name)} at {base_url}",
             f"roles        {safe(', '.join(me.roles)) or '-'}",
             f"permissions  {safe(', '.join(me.permissions)) or '-'}",
         ],

@@ -33,9 +33,9 @@ from promptcraft_sdk.client.wire import Call, reader
 T = TypeVar("T")
 
 # How much longer than the work itself the answer may take to arrive.
-_ANSWER_MARGIN = 15.0
+_ANSWER_MARGIN = 10.0
 _TRANSFER_TIME_LIMIT = 600.0
-DEFAULT_EXECUTION_SECONDS = 60.0
+_DEFAULT_EXECUTION_SECONDS = 30.0
 
 _AGENTS = "/api/v4/admin/agents"
 
@@ -147,7 +147,7 @@ def execute(
         "time_limit_seconds": time_limit_seconds,
     }
     body = {"query": query} | {name: value for name, value in optional.items() if value is not None}
-    work = time_limit_seconds or DEFAULT_EXECUTION_SECONDS
+    work = time_limit_seconds or _DEFAULT_EXECUTION_SECONDS
     return _post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN)
 
 

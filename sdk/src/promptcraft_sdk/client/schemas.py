@@ -42,15 +42,21 @@ class Token(Answer):
 
 class Organisation(Answer):
     id: UUID
-    name: str = ""
+    slug: str
+    name: str
 
 
 class Me(Answer):
     """Who the caller is, and what they may do."""
 
+    user_id: UUID
     username: str
-    permissions: tuple[str, ...] = ()
+    display_name: str = ""
+    organization: Organisation
     roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+    session_expires_at: datetime | None = None
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------
@@ -166,54 +172,55 @@ Rating = Annotated[int, Field(ge=1, le=5)]
 
 
 class Citation(Answer):
-    """Where an answer stands: a file of the agent's knowledge at a commit, and its lines, both inclusive."""
+    """Where an answer stands: lines of a file of the agent's knowledge, both inclusive, at a commit."""
 
     file: str
-    lines: str = ""
+    lines: str
     commit: str | None = None
+    text: str = ""
 
 
 class Candidate(Answer):
-    """An agent that was weighed for a query, and the score it reached."""
+    """An agent that was weighed for a query; `score` is 0 to 1."""
 
     agent: str
-    score: float | None = None
-
-
-class Execution(Answer):
-    """What came of a query. Where it was not `answered`, `candidates` are the agents that were weighed."""
-
-    execution_id: UUID
-    status: str
-    answer: str | None = None
-    answered: bool = False
-    citations: tuple[Citation, ...] = ()
-    agent: str | None = None
-    score: float | None = None
-    cost: float | None = None
-    response_time_ms: float | None = None
-    session_id: UUID | None = None
-    trace_id: str | None = None
-    candidates: tuple[Candidate, ...] = ()
+    environment: str = ""
+    score: float
 
 
 class ExecutionEntry(Answer):
-    """One line of the list of executions."""
+    """One line of the list of executions. `status` is running, completed, failed or timed_out."""
 
     execution_id: UUID
     status: str
+    answered: bool = False
     agent: str | None = None
+    environment: str | None = None
     query: str | None = None
-    created_at: datetime | None = None
+    session_id: UUID
+    created_at: datetime
     response_time_ms: float | None = None
     cost: float | None = None
+
+
+class Execution(ExecutionEntry):
+    """What came of a query. Where it was not `answered`, `candidates` are the agents that were weighed."""
+
+    answer: str | None = None
+    citations: tuple[Citation, ...] = ()
+    score: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    steps: tuple[Step, ...] = ()
+    tokens: int | None = None
+    trace_id: str | None = None
+    error: str | None = None
 
 
 class Feedback(Answer):
     execution_id: UUID
     rating: int
     comment: str = ""
-    given_at: datetime | None = None
+    given_at: datetime
 
 
 # --- analytics --------------------------------------------------------------------------------------------------------
@@ -242,7 +249,7 @@ class Insights(Answer):
     """§5.2's body: what was not asked for is absent; None where nothing is known yet."""
 
     summary: Summary
-    trends: dict[str, tuple[dict[str, Any], ...]] | None = None
+    trends: dict[str, tuple[dict[str, Any], ...]] = {}
     agent_performance: tuple[AgentPerformance, ...] | None = None
 
 

@@ -1,6 +1,7 @@
 """The two clients: the same calls, sent by a program that waits and by one that does not."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -17,6 +18,7 @@ from promptcraft_sdk.client.wire import Call
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 5.0
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # A question that can be asked twice is asked once more where the connection broke on the way.
 _PAUSE_BEFORE_SECOND_TRY = 0.2
@@ -231,4 +233,4 @@ class _Wire:
             raise Unreachable(self.base_url, f"no connection within {_CONNECT_SECONDS:g} s") from error
         if isinstance(error, httpx.TimeoutException):
             raise TimedOut(self.base_url, call.time_limit) from error
-        raise Unreachable(self.base_url, str(error) or "the connection broke") from error
+        raise Unreachable(self.base_url, _ERRNO.sub("", str(error)).lower() or "the connection broke") from error
