@@ -74,6 +74,10 @@ class Running:
     def talk(self) -> str:
         return self.talk_file.read_text()
 
+    @property
+    def data(self) -> Path:
+        return Path(self.where["data_dir"])
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
         return self.process.wait(timeout=60)
