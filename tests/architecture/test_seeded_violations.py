@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -159,10 +160,18 @@ SEEDS = [
         "src/promptcraft/kernel/seeded.py",
         'from os import environ\n\nHOME = environ["HOME"]\n',
         "ruff",
-        "TID251 `os.environ` is banned: Only promptcraft.settings reads the environment",
+        "kernel/seeded.py:1:16: TID251 `os.environ` is banned: Only promptcraft.settings reads the environment",
     ),
-    Seed("a long function", "src/promptcraft/kernel/seeded.py", LONG_FUNCTION, "budget", "function seeded of 83 lines"),
-    Seed("a tangled function", "src/promptcraft/kernel/seeded.py", TANGLED_FUNCTION, "ruff", "C901 `seeded` is too"),
+    Seed(
+        "a long function",
+        "src/promptcraft/kernel/seeded.py",
+        LONG_FUNCTION,
+        "budget",
+        "kernel/seeded.py:1: function seeded",
+    ),
+    Seed(
+        "a tangled function", "src/promptcraft/kernel/seeded.py", TANGLED_FUNCTION, "ruff", "kernel/seeded.py:1:5: C901"
+    ),
     Seed(
         "a tangled function, silenced",
         "src/promptcraft/kernel/seeded.py",
@@ -170,7 +179,7 @@ SEEDS = [
         "budget",
         "src/promptcraft/kernel/seeded.py:1: C901 (complexity) is not silenced",
     ),
-    Seed("a blind except", "src/promptcraft/kernel/seeded.py", BLIND_EXCEPT, "ruff", "BLE001 Do not catch blind"),
+    Seed("a blind except", "src/promptcraft/kernel/seeded.py", BLIND_EXCEPT, "ruff", "kernel/seeded.py:3:8: BLE001"),
     Seed(
         "a blind except that is no process edge",
         "src/promptcraft/kernel/seeded.py",
@@ -178,7 +187,13 @@ SEEDS = [
         "budget",
         "src/promptcraft/kernel/seeded.py:3: blind except: allowed only at a named edge",
     ),
-    Seed("a deferred import", "src/promptcraft/kernel/seeded.py", DEFERRED_IMPORT, "ruff", "PLC0415 `import` should"),
+    Seed(
+        "a deferred import",
+        "src/promptcraft/kernel/seeded.py",
+        DEFERRED_IMPORT,
+        "ruff",
+        "kernel/seeded.py:2:5: PLC0415",
+    ),
     Seed(
         "a deferred import, silenced",
         "src/promptcraft/kernel/seeded.py",
@@ -193,8 +208,14 @@ SEEDS = [
         "budget",
         "tools/seeded.py:1: an ignore names",
     ),
-    Seed("a print in a service", "src/promptcraft/kernel/seeded.py", 'print("here")\n', "ruff", "T201 `print` found"),
-    Seed("a long module", "src/promptcraft/kernel/seeded.py", "\n" * 601, "budget", "module of 601 lines, at most 600"),
+    Seed(
+        "a print in a service",
+        "src/promptcraft/kernel/seeded.py",
+        'print("here")\n',
+        "ruff",
+        "kernel/seeded.py:1:1: T201",
+    ),
+    Seed("a long module", "src/promptcraft/kernel/seeded.py", "\n" * 601, "budget", "kernel/seeded.py:1: module of"),
     Seed(
         "a kernel that grows", "src/promptcraft/kernel/seeded.py", "\n" * 3_001, "budget", "lines, at most 3000: what"
     ),
@@ -225,7 +246,7 @@ SEEDS = [
         "surprise/seeded.txt",
         "",
         "repository",
-        "exist and are not named in ARCHITECTURE.md",
+        "AssertionError: exist and are not named in ARCHITECTURE.md",
     ),
 ]
 
@@ -247,7 +268,8 @@ def copy() -> Iterator[Path]:
 def _copied(target: Path) -> Path:
     for name in files():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, target / name)
+        with suppress(FileNotFoundError):  # somebody is working here and has just removed it
+            shutil.copyfile(ROOT / name, target / name)
     return target
 
 
