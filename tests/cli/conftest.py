@@ -95,7 +95,7 @@ def at_terminal(home: Home) -> Callable[..., Ended]:
         process, terminal = pty.fork()
         if process == 0:
             os.chdir(home.path)
-            os.execve(COMMAND[0], (*COMMAND, *arguments), home.environment(TERM="xterm", **environment))  # noqa: S606
+            os.execve(COMMAND[0], (*COMMAND, *arguments), home.environment(TERM="xterm", **environment))  # noqa: S606  no shell is meant
         return _converse(process, terminal, keys)
 
     return run_command

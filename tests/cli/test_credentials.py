@@ -3,16 +3,9 @@
 import json
 import stat
 
-from tests.sdk_client.troubled_server import data, problem, token, troubled_server
+from tests.sdk_client.troubled_server import ADA, data, problem, token, troubled_server
 
 ME = "GET /api/v4/me"
-ADA = data(
-    {
-        "user_id": "00000000-0000-0000-0000-000000000001",
-        "username": "ada",
-        "organization": {"id": "00000000-0000-0000-0000-000000000002", "slug": "default", "name": "Default"},
-    }
-)
 
 
 def test_credentials_are_kept_where_only_their_owner_reads_them(home, signed_in):

@@ -8,14 +8,13 @@ from uuid import UUID
 import pytest
 
 from promptcraft_sdk.client import ApiError, AsyncClient, Client, Credentials, api
-from tests.sdk_client.troubled_server import TroubledServer, data, problem, token, troubled_server
+from tests.sdk_client.troubled_server import ADA, TroubledServer, data, problem, token, troubled_server
 
 ME = "GET /api/v4/me"
 TOKEN = "POST /auth/token"
 EXECUTION = UUID(int=1)
 FEEDBACK = f"POST /api/v4/executions/{EXECUTION}/feedback"
 EXPIRED = problem(401, code="token_expired")
-ADA = data({"username": "ada"})
 
 
 @pytest.fixture

@@ -150,6 +150,16 @@ def break_off(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+# Who /api/v4/me says that one is.
+ADA = data(
+    {
+        "user_id": "00000000-0000-0000-0000-000000000001",
+        "username": "ada",
+        "organization": {"id": "00000000-0000-0000-0000-000000000002", "slug": "default", "name": "Default"},
+    }
+)
+
+
 class _Nowhere:
     closed = False
 

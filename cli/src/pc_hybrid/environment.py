@@ -18,16 +18,16 @@ class Environment:
 
 def read() -> Environment:
     variables = os.environ
-    own_place = variables.get("PCH_CONFIG_DIR", "")
-    usual_place = _xdg_config_home(variables.get("XDG_CONFIG_HOME", "")) / "promptcraft"
+    place = variables.get("PCH_CONFIG_DIR", "")
     return Environment(
         api_url=variables.get("PCH_API_URL", "").rstrip("/"),
         token=variables.get("PCH_TOKEN", "").strip(),
-        config_dir=Path(own_place) if own_place else usual_place,
+        config_dir=Path(place) if place else _usual_place(variables.get("XDG_CONFIG_HOME", "")),
         colour_wanted=not variables.get("NO_COLOR") and variables.get("TERM") != "dumb",
     )
 
 
-def _xdg_config_home(value: str) -> Path:
+def _usual_place(xdg_config_home: str) -> Path:
     """The XDG specification has relative paths ignored."""
-    return Path(value) if Path(value).is_absolute() else Path.home() / ".config"
+    config = Path(xdg_config_home)
+    return (config if config.is_absolute() else Path.home() / ".config") / "promptcraft"

@@ -51,7 +51,7 @@ def main() -> NoReturn:
         app()
     except Failure as failure:
         _end(failure)
-    except Exception as error:  # noqa: BLE001 - the edge of the process: a person gets a sentence, never a traceback
+    except Exception as error:  # noqa: BLE001  process edge: a person gets a sentence, never a traceback
         from pc_hybrid.refusals import failure_of
 
         _end(failure_of(error))

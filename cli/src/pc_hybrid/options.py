@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Any, Concatenate, ParamSpec, cast
 
 import typer
 
@@ -38,7 +38,7 @@ def command(app: typer.Typer, name: str, *, hidden: bool = False) -> Callable[[B
             common = {option: values.pop(option) for option in _COMMON}
             terminal = Terminal(common["output"], common["output_file"], common["quiet"])
             with debug_file(common["debug"]):
-                body(terminal, **values)  # pyright: ignore[reportCallIssue]
+                cast("Callable[..., None]", body)(terminal, **values)
 
         run.__dict__["__signature__"] = inspect.Signature([*own, *_COMMON.values()])
         app.command(name, hidden=hidden)(run)

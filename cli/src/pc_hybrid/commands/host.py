@@ -70,7 +70,7 @@ def run_platform(*arguments: str) -> NoReturn:
             next_step="Install promptcraft-hybrid[embedded] beside it, or talk to a platform elsewhere: "
             "pc-hybrid login --api-url URL",
         )
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "promptcraft.app", *arguments])  # noqa: S606 - no shell is meant
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "promptcraft.app", *arguments])  # noqa: S606  no shell is meant
 
 
 def _given(options: dict[str, object]) -> list[str]:

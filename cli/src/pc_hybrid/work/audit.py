@@ -7,7 +7,7 @@ from typing import Any
 from pc_hybrid.connection import connect
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import table
-from pc_hybrid.work.figures import UNKNOWN, moment
+from pc_hybrid.work.figures import UNKNOWN, moment, short
 from promptcraft_sdk.client import api
 
 
@@ -34,7 +34,7 @@ def list_events(
     rows = [
         [
             moment(event.timestamp),
-            event.user_id or UNKNOWN,
+            short(event.user_id) if event.user_id else UNKNOWN,
             _field(event.action, "operation"),
             _field(event.action, "resource_id"),
             _field(event.outcome, "status"),

@@ -1,8 +1,14 @@
 """Numbers and times as people read them; what is not known is a dash, never a zero."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 UNKNOWN = "-"
+
+
+def short(identifier: UUID | str) -> str:
+    """The beginning of an id that holds its millisecond: shorter ones are shared by all that ran in one minute."""
+    return str(identifier)[:13]
 
 
 def moment(time: datetime | None) -> str:

@@ -7,7 +7,7 @@ from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, safe, safe_lines, table
-from pc_hybrid.work.figures import dollars, milliseconds, moment
+from pc_hybrid.work.figures import dollars, milliseconds, moment, short
 from promptcraft_sdk.client import Client, api
 from promptcraft_sdk.client.schemas import Citation, Environment, Execution
 
@@ -59,11 +59,6 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
     terminal.data(executions, table(heads, rows, right=("TIME", "COST")))
     if not executions:
         terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
-
-
-def short(identifier: UUID) -> str:
-    """The beginning of an id that holds its millisecond: shorter ones are shared by all that ran in one minute."""
-    return str(identifier)[:13]
 
 
 def _resolved(client: Client, identifier: str) -> UUID:

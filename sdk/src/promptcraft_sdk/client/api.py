@@ -197,8 +197,9 @@ def audit_events(
     action: str | None = None,
     request_id: str | None = None,
     limit: int | None = None,
+    platform: bool = False,
 ) -> Call[list[AuditEvent]]:
-    """The organisation's own events, the newest first."""
+    """The organisation's own events, the newest first; with `platform` those that belong to no organisation."""
     query = {
         "since": since.isoformat() if since else None,
         "until": until.isoformat() if until else None,
@@ -207,19 +208,28 @@ def audit_events(
         "request_id": request_id,
         "limit": limit,
     }
-    return _get("/api/v4/audit/events", list[AuditEvent], query=query)
+    path = "/api/v4/platform/audit/events" if platform else "/api/v4/audit/events"
+    return _get(path, list[AuditEvent], query=query)
 
 
 def health() -> Call[Health]:
-    """How the platform's parts are; a platform that is not well answers 503 with the same body."""
-    return Call(
-        "GET",
-        "/health",
-        reader(_adapter(Health)),
-        time_limit=10.0,
-        signed=False,
-        accepted_failures=frozenset({503}),
-    )
+    """How the platform's parts are."""
+    return _probe("/health")
+
+
+def live() -> Call[Health]:
+    """Whether the process that answers is there at all."""
+    return _probe("/health/live")
+
+
+def ready() -> Call[Health]:
+    """Whether it can do its work; ApiError 503 where not."""
+    return _probe("/health/ready")
+
+
+def metrics() -> Call[str]:
+    """The metrics of the process that answers, in Prometheus' text format."""
+    return Call("GET", "/metrics", bytes.decode, accept="text/plain", signed=False)
 
 
 # --- how calls are made -----------------------------------------------------------------------------------------------
@@ -238,6 +248,10 @@ def _post(
     **path: object,
 ) -> Call[T]:
     return Call("POST", template, _data(answer), path_values=_texts(path), body=_json(body), time_limit=time_limit)
+
+
+def _probe(path: str) -> Call[Health]:
+    return Call("GET", path, reader(_adapter(Health)), time_limit=10.0, signed=False)
 
 
 def _credential_exchange(body: Mapping[str, str]) -> Call[Token]:

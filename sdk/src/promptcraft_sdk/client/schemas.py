@@ -288,5 +288,16 @@ class AuditEvent(Answer):
     outcome: dict[str, Any] = {}
 
 
-class Health(Answer):
+class HealthOfPart(Answer):
+    name: str
     status: str
+    detail: str | None = None
+
+
+class Health(Answer):
+    """`status` is ok, or degraded when a part is not."""
+
+    status: str
+    version: str | None = None
+    parts: tuple[HealthOfPart, ...] = ()
+    warnings: tuple[str, ...] = ()

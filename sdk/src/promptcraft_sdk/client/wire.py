@@ -29,7 +29,6 @@ class Call(Generic[T]):
     accept: str = "application/json"
     time_limit: float = DEFAULT_TIME_LIMIT
     signed: bool = True
-    accepted_failures: frozenset[int] = frozenset()
 
     @property
     def path(self) -> str:
@@ -50,7 +49,7 @@ class Call(Generic[T]):
 
     def result(self, status: int, headers: Mapping[str, str], body: bytes) -> T:
         """What the answer says, or the ApiError that it is."""
-        if not 200 <= status < 300 and status not in self.accepted_failures:
+        if not 200 <= status < 300:
             raise problem(status, headers, body)
         try:
             return self.read(body)
