@@ -47,7 +47,9 @@ def test_signing_in_gives_credentials_and_the_token_is_used(server):
 
 
 def test_a_token_that_the_platform_calls_expired_is_renewed_and_the_request_sent_again(server):
-    server.on(FEEDBACK, EXPIRED, data({"execution_id": str(EXECUTION), "rating": 5}))
+    server.on(
+        FEEDBACK, EXPIRED, data({"execution_id": str(EXECUTION), "rating": 5, "given_at": "2026-01-01T00:00:00Z"})
+    )
     server.on(TOKEN, token("new"))
     kept: list[Credentials] = []
 
