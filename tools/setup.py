@@ -292,17 +292,18 @@ def wanted() -> str:
     return f"{digest.hexdigest()} {platform.python_version()} {ROOT}\n"
 
 
-def _works(environment: Path) -> bool:
-    """A folder is no proof: a failed or moved environment has one too."""
-    program = environment / "bin" / "python"
-    if not (environment / "pyvenv.cfg").is_file():
-        return False
+def _python_version(program: Path) -> str:
     asked = "import platform; print(platform.python_version())"
     try:
-        said = subprocess.run([program, "-c", asked], text=True, capture_output=True, check=True).stdout
+        return subprocess.run([program, "-c", asked], text=True, capture_output=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return False
-    return said.strip() == platform.python_version()
+        return ""
+
+
+def _works(environment: Path, python: Path) -> bool:
+    """A folder is no proof: a failed or moved environment has one too, and so has one of an older Python."""
+    found = _python_version(environment / "bin" / "python")
+    return (environment / "pyvenv.cfg").is_file() and found != "" and found == _python_version(python)
 
 
 def own_python() -> Path:
@@ -313,14 +314,12 @@ def own_python() -> Path:
 def agents_python() -> Path:
     """The Python agents run on: the system's where it will do, as they see only /usr, else the one that runs this."""
     system = Path("/usr/bin/python3")
-    asked = "import sys; sys.exit(sys.version_info < (3, 11))"
-    if system.exists() and subprocess.run([system, "-c", asked], check=False).returncode == 0:
-        return system
-    return own_python()
+    version = tuple(int(part) for part in re.findall(r"\d+", _python_version(system))[:2])
+    return system if version >= OLDEST_PYTHON else own_python()
 
 
 def install_platform(uv: Uv) -> None:
-    if not _works(VENV):
+    if not _works(VENV, own_python()):
         uv("venv", "--clear", "--python", own_python(), VENV)
     say("installing the pinned packages")
     into = ("--python", VENV / "bin" / "python")
@@ -354,7 +353,7 @@ def make_agent_environment(uv: Uv, wheel: Path) -> Path:
     name = hashlib.sha256(lock + hashlib.sha256(wheel.read_bytes()).hexdigest().encode()).hexdigest()[:16]
     environments = SHARE / "agent-envs"
     environment = environments / name
-    if not (environment / "complete").exists():
+    if not (environment / "complete").exists() or not _works(environment, agents_python()):
         say(f"making the agents' environment {name}")
         environments.mkdir(parents=True, exist_ok=True)
         uv("venv", "--clear", "--python", agents_python(), environment)
@@ -384,6 +383,7 @@ def is_done() -> bool:
 
 
 def set_up(wheels: Path | None, *, agents_only: bool) -> None:
+    os.umask(0o022)  # agents run as somebody else and must be able to read
     check_machine()
     install_system_packages()
     with alone():
