@@ -14,7 +14,7 @@ from promptcraft.kernel.jobs.model import (
 )
 from promptcraft.kernel.jobs.runner import run_job
 from promptcraft.kernel.jobs.standing import due_work, ensure_standing_jobs, run_standing_job
-from promptcraft.kernel.jobs.view import job_durations, job_view
+from promptcraft.kernel.jobs.view import job_durations, job_view, jobs_waiting
 
 __all__ = [
     "FenceLost",
@@ -31,6 +31,7 @@ __all__ = [
     "ensure_standing_jobs",
     "job_durations",
     "job_view",
+    "jobs_waiting",
     "run_job",
     "run_standing_job",
 ]

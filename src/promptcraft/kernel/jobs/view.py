@@ -58,3 +58,9 @@ async def job_durations(session: AsyncSession, org_id: UUID, kind: str) -> float
         )
     )
     return None if median is None else float(median)
+
+
+async def jobs_waiting(session: AsyncSession, org_id: UUID) -> int:
+    """How many of this organisation's jobs no worker has begun."""
+    waiting = select(func.count()).where(JobRow.org_id == org_id, JobRow.state == JobState.PENDING)
+    return await session.scalar(waiting) or 0
