@@ -62,15 +62,15 @@ class DriverContract:
         await eventually(lambda: ask(handle))
         await driver.stop(handle, 10)
 
-        assert [line for line in await driver.logs(handle, 100) if "GET" not in line] == ["listening", "leaving"]
-        assert await driver.logs(handle, 1) == ["leaving"]
-        await driver.forget(handle)
-        assert await driver.logs(handle, 100) == []
+        assert [line for line in await driver.logs(handle.instance_id, 100) if "GET" not in line] == ["listening", "leaving"]
+        assert await driver.logs(handle.instance_id, 1) == ["leaving"]
+        await driver.forget(handle.instance_id)
+        assert await driver.logs(handle.instance_id, 100) == []
 
     async def test_program_that_will_not_leave_is_ended_after_the_grace(self, driver, tmp_path):
         stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
         handle = await driver.start(spec_of(tmp_path / "v1", stubborn))
-        await eventually(lambda: driver.logs(handle, 1))
+        await eventually(lambda: driver.logs(handle.instance_id, 1))
 
         outcome = await driver.stop(handle, 0.2)
 
@@ -79,11 +79,11 @@ class DriverContract:
     async def test_program_that_fails_says_with_what(self, driver, tmp_path):
         handle = await driver.start(spec_of(tmp_path / "v1", "import sys; print('oh no'); sys.exit(3)"))
 
-        await eventually(lambda: ended(driver, handle))
+        state = await driver.wait(handle)
 
-        state = await driver.state(handle)
+        assert state == await driver.state(handle)
         assert (state.exit_code, state.reason) == (3, "ended with exit code 3")
-        assert await driver.logs(handle, 10) == ["oh no"]
+        assert await driver.logs(handle.instance_id, 10) == ["oh no"]
         assert await driver.usage(handle) is None
 
     async def test_same_instance_does_not_run_twice_at_once_but_again_after_it_ended(self, driver, tmp_path):

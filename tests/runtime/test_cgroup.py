@@ -1,4 +1,4 @@
-"""What is written into control groups and read out of them, in both versions; real ones are used in the driver's tests."""
+"""What is written into control groups and read out of them, in both versions; the driver's tests use real ones."""
 
 from pathlib import Path
 

@@ -121,7 +121,7 @@ async def test_program_that_met_its_memory_limit_says_so(driver, tmp_path):
     await eventually(lambda: ended(driver, handle))
 
     reason = (await driver.state(handle)).reason
-    assert reason == "ended at its memory limit" or "MemoryError" in "".join(await driver.logs(handle, 5))
+    assert reason == "ended at its memory limit" or "MemoryError" in "".join(await driver.logs(handle.instance_id, 5))
 
 
 async def test_second_runtime_on_the_same_directory_is_refused(driver, places):

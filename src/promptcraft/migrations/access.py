@@ -47,6 +47,8 @@ TABLES: dict[str, Access] = {
     "analytics.execution_rating": Access(app=READ_ADD_CHANGE),
     "analytics.runtime_usage": Access(app=READ_ADD),
     "analytics.agent_evaluation": Access(app=READ_ADD_CHANGE),
+    "runtime.instance": Access(app=ALL, system="SELECT, UPDATE"),
+    "runtime.host": Access(app="", system=READ_ADD_CHANGE, tenant=False),
     "registry.server": Access(app=ALL),
     "registry.tool": Access(app=ALL),
     "registry.revision": Access(app=READ_ADD_CHANGE),

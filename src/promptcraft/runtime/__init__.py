@@ -1,0 +1,67 @@
+"""Where programs run: each kept in by a driver, and kept running by the one runtime process of its host."""
+
+from promptcraft.runtime.clients import HostPlaces, ProcessDriver, RuntimeDriver, host_place, host_places
+from promptcraft.runtime.errors import (
+    InstanceFailed,
+    InstanceNotFound,
+    InstanceNotHealthy,
+    IsolationUnavailable,
+    NotRunnable,
+)
+from promptcraft.runtime.schemas import (
+    CompletedRun,
+    HostReport,
+    Instance,
+    InstanceDesired,
+    InstanceObserved,
+    InstanceSpec,
+    IsolationReport,
+    Limits,
+    RuntimeUsage,
+)
+from promptcraft.runtime.service import (
+    LeaseLost,
+    Pace,
+    desire,
+    instance,
+    instances,
+    isolation_report,
+    logs,
+    run_host,
+    undesire,
+    wait_until_gone,
+    wait_until_healthy,
+)
+
+__all__ = [
+    "CompletedRun",
+    "HostPlaces",
+    "HostReport",
+    "Instance",
+    "InstanceDesired",
+    "InstanceFailed",
+    "InstanceNotFound",
+    "InstanceNotHealthy",
+    "InstanceObserved",
+    "InstanceSpec",
+    "IsolationReport",
+    "IsolationUnavailable",
+    "LeaseLost",
+    "Limits",
+    "NotRunnable",
+    "Pace",
+    "ProcessDriver",
+    "RuntimeDriver",
+    "RuntimeUsage",
+    "desire",
+    "host_place",
+    "host_places",
+    "instance",
+    "instances",
+    "isolation_report",
+    "logs",
+    "run_host",
+    "undesire",
+    "wait_until_gone",
+    "wait_until_healthy",
+]

@@ -27,6 +27,12 @@ class InstanceNotFound(NotFound):
     next_step = "List the agents with `pc-hybrid agent list`."
 
 
+class InstanceFailed(Conflict):
+    code = "instance_failed"
+    title = "The instance failed"
+    next_step = "Read its output with `pc-hybrid agent logs NAME`."
+
+
 class InstanceNotHealthy(TimedOut):
     code = "instance_not_healthy"
     title = "The instance did not become healthy in time"

@@ -3,15 +3,23 @@ cores.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from promptcraft.kernel.outbox import Fact
+
 MEBIBYTE = 1024 * 1024
 
 Verdict = Literal["held", "leaked"]
+Environment = Literal["production", "staging", "development"]
+RestartPolicy = Literal["unless-stopped", "always", "no"]
+# pending: nothing done yet; failed: ended or never started, `last_error` says why; stopped: ended well, stays ended
+Observed = Literal["pending", "starting", "healthy", "unhealthy", "failed", "stopped"]
 
 
 class _Frozen(BaseModel):
@@ -105,3 +113,78 @@ class IsolationReport(_Frozen):
     limits: LimitsHeld
     checks: Mapping[str, Verdict] = {}
     warnings: tuple[str, ...] = ()
+
+
+class InstanceDesired(_Frozen):
+    """An agent's version that shall run in an environment. Asking for the same one again changes what is different."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
+    version: Annotated[str, Field(min_length=1, max_length=40)]
+    environment: Environment = "development"
+    code: Path
+    python: Path = Field(description="prefix of the environment that its Python is in")
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    variables: Mapping[str, str] = {}
+    limits: Limits = Limits()
+    restart_policy: RestartPolicy = "unless-stopped"
+    trusted_template: bool = Field(default=False, description="unmodified, by content hash, from the built-in template")
+
+
+class Instance(_Frozen):
+    """One instance, as it is desired and as its host's runtime last saw it. `socket` is there while it is healthy."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+
+    id: UUID
+    name: str
+    version: str
+    environment: Environment
+    restart_policy: RestartPolicy
+    desired: Literal["running", "removed"]
+    observed: Observed
+    socket: Path | None
+    pid: int | None
+    host: str | None
+    restarts: int
+    exit_code: int | None
+    last_error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    healthy_at: datetime | None
+
+
+class HostReport(IsolationReport):
+    """What a host's living runtime found about isolation at its start."""
+
+    host: str
+    started_at: datetime
+
+
+class RuntimeUsage(Fact):
+    """What one instance used between `since` and `at`."""
+
+    topic: ClassVar[str] = "runtime.usage"
+
+    instance_id: UUID
+    agent: str
+    version: str
+    environment: Environment
+    since: datetime
+    at: datetime
+    cpu_seconds: Decimal
+    gib_seconds: Decimal
+
+
+class InstanceObserved(Fact):
+    """An instance's state changed; facts of one instance may be taken in twice, and count by `at`."""
+
+    topic: ClassVar[str] = "runtime.instance_observed"
+
+    instance_id: UUID
+    agent: str
+    version: str
+    environment: Environment
+    state: Observed
+    socket: Path | None
+    reason: str
+    at: datetime

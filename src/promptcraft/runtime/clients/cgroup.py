@@ -54,10 +54,10 @@ class ControlGroups:
             path.write_text(value)
         return group
 
-    def sweep(self) -> None:
-        """End what a killed predecessor left in its groups, and remove them."""
+    def sweep(self, keep: Callable[[str], bool] | None = None) -> None:
+        """End what a killed predecessor left in its groups, and remove them, but groups whose names `keep` accepts."""
         for home in {controller.home for controller in self._controllers.values()}:
-            for left in [entry for entry in home.iterdir() if entry.is_dir()]:
+            for left in [entry for entry in home.iterdir() if entry.is_dir() and not (keep and keep(entry.name))]:
                 Group({"": Controller("", "", left)}).remove_when_empty(_END_SECONDS)
 
     def close(self) -> None:

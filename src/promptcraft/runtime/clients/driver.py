@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 from promptcraft.runtime.schemas import CompletedRun, Handle, InstanceSpec, IsolationReport, ProgramState, Usage
 
@@ -44,11 +45,15 @@ class RuntimeDriver(Protocol):
         """
         ...
 
-    async def logs(self, handle: Handle, lines: int) -> list[str]:
-        """The last lines of its output, oldest first, of programs that ended too."""
+    async def wait(self, handle: Handle) -> ProgramState:
+        """Return when it has ended, by itself or stopped, with how; at once for one that this driver does not know."""
         ...
 
-    async def forget(self, handle: Handle) -> None:
+    async def logs(self, instance_id: UUID, lines: int) -> list[str]:
+        """The last lines of its output, oldest first; of programs that ended too, whichever process started them."""
+        ...
+
+    async def forget(self, instance_id: UUID) -> None:
         """End it if it runs, and remove what is kept of it, its output included."""
         ...
 

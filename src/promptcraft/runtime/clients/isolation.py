@@ -16,6 +16,7 @@ from uuid import uuid4
 from promptcraft.kernel.telemetry import get_logger
 from promptcraft.runtime.clients import seccomp
 from promptcraft.runtime.clients.output import tail_of
+from promptcraft.runtime.clients.places import empty_directory, name_of_run
 from promptcraft.runtime.clients.sandbox import Confined, Host, Way, confine, end
 from promptcraft.runtime.clients.uids import own_uids
 from promptcraft.runtime.schemas import InstanceSpec, IsolationReport, Limits, Verdict
@@ -103,7 +104,7 @@ def _report(host: Host, way: Way, checks: Mapping[str, Verdict], warnings: list[
 
 async def _examine(host: Host, way: Way) -> dict[str, Verdict]:
     """Run a listening neighbour and, beside it, the probe. Raises ProbeFailed."""
-    name = f"probe-{uuid4().hex[:8]}"
+    name = name_of_run()
     spec = _spec(host)
     neighbour = await confine(host, way, spec, _python(_NEIGHBOUR), name, listens=True, stderr=subprocess.STDOUT)
     try:
@@ -128,7 +129,7 @@ async def _examine(host: Host, way: Way) -> dict[str, Verdict]:
 
 
 async def _attempt(host: Host, way: Way, spec: InstanceSpec, targets: Mapping[str, object]) -> dict[str, bool]:
-    name = f"probe-{uuid4().hex[:8]}"
+    name = name_of_run()
     source = resources.files("promptcraft.runtime.clients").joinpath("inside.py").read_text()
     argv = [*_python(source), json.dumps(targets)]
     probe = await confine(host, way, spec, argv, name, listens=False, stderr=subprocess.PIPE)
@@ -174,12 +175,10 @@ def _seen_from_outside(program: int, way: Way, neighbour: Confined) -> dict[str,
 
 def _spec(host: Host) -> InstanceSpec:
     """The probe's program: the Python that runs us, without anything of ours."""
-    empty = host.places.runtime_directory / "empty"
-    empty.mkdir(mode=0o755, exist_ok=True)
     return InstanceSpec(
         instance_id=uuid4(),
         name="probe",
-        code=empty,
+        code=empty_directory(host.places),
         environment=Path(sys.base_prefix),
         argv=("python3",),
         limits=Limits(cpus=1),

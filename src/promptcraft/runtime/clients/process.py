@@ -1,9 +1,7 @@
 """The `process` driver: every program a child of this process, behind bubblewrap, with nothing of the host in reach."""
 
 import asyncio
-import fcntl
 import os
-import shutil
 import stat
 import subprocess
 import time
@@ -11,17 +9,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from promptcraft.kernel.telemetry import get_logger
 from promptcraft.runtime.clients import cgroup, isolation, output
 from promptcraft.runtime.clients.bubblewrap import SOCKET_NAME
 from promptcraft.runtime.clients.launch import find_tools
-from promptcraft.runtime.clients.sandbox import Confined, Host, HostPlaces, Way, confine, end, outcome_of, usage_of
+from promptcraft.runtime.clients.places import LONGEST_SOCKET_PATH, HostPlaces, claim, name_of_run, of_the_living, visit
+from promptcraft.runtime.clients.sandbox import Confined, Host, Way, confine, end, outcome_of, usage_of
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
 from promptcraft.runtime.schemas import CompletedRun, Handle, InstanceSpec, IsolationReport, ProgramState, Usage
 
-_LONGEST_SOCKET_PATH = 107
 _TICK_SECONDS = 0.02
 _UNKNOWN = ProgramState(running=False, reason="not started by this runtime")
 _log = get_logger(__name__)
@@ -37,9 +35,15 @@ class _Program:
 
 
 class ProcessDriver:
-    """RuntimeDriver over bubblewrap; driver.py says what each call promises."""
+    """RuntimeDriver over bubblewrap; driver.py says what each call promises.
 
-    def __init__(self, places: HostPlaces, *, allow_unisolated: bool = False) -> None:
+    One that is not `exclusive` is for commands alone, beside others in the same places: it probes by itself before the
+    first, and clears up nothing but what processes that are gone left there.
+    """
+
+    def __init__(self, places: HostPlaces, *, allow_unisolated: bool = False, exclusive: bool = True) -> None:
+        self._exclusive = exclusive
+        self._probing = asyncio.Lock()
         self._host = Host(find_tools(), cgroup.ControlGroups(()), places)
         self._allow_unisolated = allow_unisolated
         self._way: Way | None = None
@@ -48,9 +52,12 @@ class ProcessDriver:
 
     async def probe(self) -> IsolationReport:
         places = self._host.places
-        self._lock = await asyncio.to_thread(_claim, places)
+        if self._exclusive:
+            self._lock = await asyncio.to_thread(claim, places)
+        else:
+            await asyncio.to_thread(visit, places)
         groups = await asyncio.to_thread(cgroup.find, places.runtime_directory)
-        await asyncio.to_thread(groups.sweep)
+        await asyncio.to_thread(groups.sweep, None if self._exclusive else of_the_living)
         hidden = isolation.guarded_files(self._host)
         self._host = replace(self._host, groups=groups, places=replace(places, hidden=hidden))
         self._way, report = await isolation.find_way(self._host)
@@ -65,7 +72,7 @@ class ProcessDriver:
         way = self._allowed(spec)
         name = str(spec.instance_id)
         published = self._published(spec.instance_id)
-        if len(os.fsencode(published.parent / name / SOCKET_NAME)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(published.parent / name / SOCKET_NAME)) > LONGEST_SOCKET_PATH:
             raise NotRunnable("the path of its socket is too long", next_step="Use a shorter directory for sockets.")
         confined = await confine(self._host, way, spec, spec.argv, name, listens=True, stderr=subprocess.STDOUT)
         program = self._programs[spec.instance_id] = _Program(confined)
@@ -93,12 +100,21 @@ class ProcessDriver:
             return _UNKNOWN
         return program.ended or await asyncio.to_thread(outcome_of, program.confined)
 
+    async def wait(self, handle: Handle) -> ProgramState:
+        program = self._programs.get(handle.instance_id)
+        if program is not None:
+            await program.confined.process.wait()
+        return await self.state(handle)
+
     async def usage(self, handle: Handle) -> Usage | None:
         program = self._programs.get(handle.instance_id)
         return None if program is None else await asyncio.to_thread(usage_of, program.confined)
 
     async def run(self, spec: InstanceSpec, argv: Sequence[str], timeout: float) -> CompletedRun:
-        way, name, began = self._allowed(spec), f"run-{uuid4().hex[:12]}", time.monotonic()
+        async with self._probing:
+            if self._way is None and not self._exclusive:
+                await self.probe()
+        way, name, began = self._allowed(spec), name_of_run(), time.monotonic()
         confined = await confine(self._host, way, spec, argv, name, listens=False, stderr=subprocess.PIPE)
         process = confined.process
         if process.stdout is None or process.stderr is None:
@@ -120,18 +136,18 @@ class ProcessDriver:
             reason=f"not finished after {timeout:g} s" if timed_out else outcome.reason,
         )
 
-    async def logs(self, handle: Handle, lines: int) -> list[str]:
-        return await asyncio.to_thread(output.last_lines, self._log_file(handle.instance_id), lines)
+    async def logs(self, instance_id: UUID, lines: int) -> list[str]:
+        return await asyncio.to_thread(output.last_lines, self._log_file(instance_id), lines)
 
-    async def forget(self, handle: Handle) -> None:
-        await self.stop(handle, 0)
-        self._programs.pop(handle.instance_id, None)
-        await asyncio.to_thread(output.forget, self._log_file(handle.instance_id))
+    async def forget(self, instance_id: UUID) -> None:
+        await self.stop(self._handle(instance_id), 0)
+        self._programs.pop(instance_id, None)
+        await asyncio.to_thread(output.forget, self._log_file(instance_id))
 
     async def close(self) -> None:
-        handles = [Handle(instance_id=each, socket=self._published(each), pid=0) for each in self._programs]
-        await asyncio.gather(*(self.stop(handle, 0) for handle in handles))
-        await asyncio.to_thread(self._host.groups.close)
+        await asyncio.gather(*(self.stop(self._handle(each), 0) for each in self._programs))
+        if self._exclusive:
+            await asyncio.to_thread(self._host.groups.close)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -142,6 +158,9 @@ class ProcessDriver:
         if self._way.separation == "none" and not (spec.trusted_template or self._allow_unisolated):
             raise IsolationUnavailable
         return self._way
+
+    def _handle(self, instance_id: UUID) -> Handle:
+        return Handle(instance_id=instance_id, socket=self._published(instance_id), pid=0)
 
     def _published(self, instance_id: UUID) -> Path:
         return self._host.places.socket_directory / f"{instance_id}.sock"
@@ -174,22 +193,3 @@ def _take_over(inside: Path, published: Path, *, seal: bool) -> bool:
             inside.parent.chmod(0o755)
         return True
     return False
-
-
-def _claim(places: HostPlaces) -> int:
-    """One runtime at a time; what a killed one left on the disk goes. Raises AlreadyRunning."""
-    for directory in (places.runtime_directory, places.socket_directory, places.log_directory):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(places.runtime_directory / "runtime.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise AlreadyRunning("another runtime process has this directory", next_step="Stop it first.") from None
-    for directory in (places.runtime_directory, places.socket_directory):
-        for left in directory.iterdir():
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            elif left.name != "runtime.lock":
-                left.unlink()
-    return lock

@@ -21,6 +21,7 @@ from promptcraft.runtime.clients.launch import (
     send_group,
     usage_of_tree,
 )
+from promptcraft.runtime.clients.places import HostPlaces
 from promptcraft.runtime.clients.uids import Uids
 from promptcraft.runtime.schemas import InstanceSpec, LimitsHeld, ProgramState, Usage
 
@@ -28,21 +29,6 @@ _END_SECONDS = 5.0
 _log = get_logger(__name__)
 
 Separation = Literal["own uid", "user namespace", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class HostPlaces:
-    """Where the driver keeps things, and what it must keep away from programs.
-
-    `runtime_directory` is this runtime's own and outlives it; `socket_directory` is short, and is emptied at every
-    start.
-    """
-
-    runtime_directory: Path
-    socket_directory: Path
-    log_directory: Path
-    hidden: tuple[Path, ...] = ()
-    guarded_sockets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,12 @@ class Uids:
 def own_uids(runtime_directory: Path, proc: Path = Path("/proc/self")) -> Uids | None:
     """The uids that root may hand out here; None where our own user namespace holds too few.
 
-    Runtimes of different directories begin at different numbers, as they know nothing of each other.
+    Drivers begin at different numbers, as they know nothing of each other.
     """
     maps = [_mapped(proc / name) for name in ("uid_map", "gid_map")]
     for first, last in _RANGES:
         if all(any(start <= first and last <= end for start, end in each) for each in maps):
-            return Uids(range(first, last), zlib.crc32(os.fsencode(runtime_directory)))
+            return Uids(range(first, last), zlib.crc32(b"%d %b" % (os.getpid(), os.fsencode(runtime_directory))))
     return None
 
 

@@ -1,0 +1,28 @@
+"""Desired state in, running programs out."""
+
+from promptcraft.runtime.service.desired import (
+    desire,
+    instance,
+    instances,
+    logs,
+    undesire,
+    wait_until_gone,
+    wait_until_healthy,
+)
+from promptcraft.runtime.service.hosts import isolation_report
+from promptcraft.runtime.service.keeper import Pace
+from promptcraft.runtime.service.loop import LeaseLost, run_host
+
+__all__ = [
+    "LeaseLost",
+    "Pace",
+    "desire",
+    "instance",
+    "instances",
+    "isolation_report",
+    "logs",
+    "run_host",
+    "undesire",
+    "wait_until_gone",
+    "wait_until_healthy",
+]
