@@ -9,7 +9,7 @@ from pc_hybrid import failures
 from pc_hybrid.commands import agent, analytics, audit, host, questions, session
 from pc_hybrid.failures import Failure
 from pc_hybrid.terminal import Terminal
-from pc_hybrid.text import padded, safe, safe_lines, width
+from pc_hybrid.text import next_line, padded, safe, safe_lines, width
 
 app = typer.Typer(
     name="pc-hybrid",
@@ -65,8 +65,7 @@ def _end(failure: Failure) -> NoReturn:
     longest = max((width(safe(pointer)) for pointer, _ in failure.why), default=0)
     lines += [f"  {padded(safe(pointer), longest)}  {safe(detail)}".rstrip() for pointer, detail in failure.why]
     if failure.next_step:
-        is_command = failure.next_step.startswith("pc-hybrid ")
-        lines.append(f"{'Try: ' if is_command else 'Next:'} {safe(failure.next_step)}")
+        lines.append(next_line(failure.next_step))
     request = f"request {safe(failure.request_id)}  " if failure.request_id else ""
     lines.append(terminal.paint(f"{request}(exit {failure.exit_code:d})", "dim", sys.stderr))
     print("\n".join(lines), file=sys.stderr)

@@ -55,6 +55,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
         yield "  ".join(line).rstrip()
 
 
+def next_line(next_step: str) -> str:
+    """How the next step is told: a command to type, or a sentence."""
+    return f"{'Try: ' if next_step.startswith('pc-hybrid ') else 'Next:'} {safe(next_step)}"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
-from pc_hybrid.text import clipped, padded, safe, width
+from pc_hybrid.text import clipped, next_line, padded, safe, width
 from promptcraft_sdk.client import ApiError, Client, TimedOut, Unreachable, api
 from promptcraft_sdk.client.schemas import Progress, Step
 
@@ -63,13 +63,13 @@ def conclude(terminal: Terminal, client: Client, name: str, end: Progress) -> No
     where = f" in {safe(str(agent.environment))}" if agent.environment else ""
     terminal.data(end, [f"{safe(agent.name)} {safe(agent.version)} is {safe(agent.status)}{where} ({seconds:.1f} s)"])
     if end.next_step:
-        terminal.say(f"Next:  {safe(end.next_step)}")
+        terminal.say(next_line(end.next_step))
 
 
-def aligned(left: str, right: str, seconds: float | None) -> str:
-    """One line of progress: what, an outcome, and its time at the right edge."""
+def aligned(left: str, right: str, seconds: float | None, *, indent: int = 0) -> str:
+    """One line of progress: what, an outcome, and its time at the right edge. `indent` columns stand before it."""
     took = "" if seconds is None else f"{seconds:.1f} s"
-    room = _COLUMNS - 9 - (width(right) + 2 if right else 0)
+    room = _COLUMNS - indent - 9 - (width(right) + 2 if right else 0)
     return f"{padded(clipped(left, room), room)}{f'  {right}' if right else ''}{took:>9}"
 
 
@@ -126,5 +126,7 @@ class _View:
 
     def _line(self, step: Step) -> str:
         mark, style = ("✓", "green") if step.status == "completed" else ("✗", "red")
-        line = aligned(f"{padded(safe(step.name), _NAME_COLUMNS)} {safe(step.detail or '')}", "", step.seconds)
+        line = aligned(
+            f"{padded(safe(step.name), _NAME_COLUMNS)} {safe(step.detail or '')}", "", step.seconds, indent=4
+        )
         return f"  {self._terminal.paint(mark, style, sys.stderr)} {line}"

@@ -151,6 +151,10 @@ def execute(
     return _post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN)
 
 
+def execution(execution_id: UUID) -> Call[Execution]:
+    return _get("/api/v4/executions/{execution_id}", Execution, execution_id=execution_id)
+
+
 def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Feedback]:
     body = {"rating": rating, "comment": comment}
     return _post("/api/v4/executions/{execution_id}/feedback", Feedback, body, execution_id=execution_id)
