@@ -2,7 +2,15 @@
 
 from datetime import timedelta
 
+from pydantic import BaseModel
+
+from promptcraft.kernel.db import unit_of_work
+from promptcraft.kernel.jobs import enqueue
 from tests.analytics.conftest import NOW, execution
+
+
+class Anything(BaseModel):
+    pass
 
 
 async def test_only_what_finished_in_the_last_five_minutes_counts(acme):
@@ -24,3 +32,14 @@ async def test_nothing_is_known_where_nothing_ran(acme, found):
     now = await acme.realtime()
 
     assert (now["avg_response_time_ms"], now["success_rate"]) == (None, None)
+
+
+async def test_queue_is_what_no_worker_has_begun(acme, found):
+    assert (await acme.realtime())["queue_length"] == 0
+
+    for organisation, jobs in ((acme, 2), (found(), 1)):
+        async with unit_of_work(organisation.db, organisation.actor) as session:
+            for _ in range(jobs):
+                await enqueue(session, organisation.actor, "test", Anything(), ["first"])
+
+    assert (await acme.realtime())["queue_length"] == 2

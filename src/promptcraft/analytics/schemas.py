@@ -199,12 +199,12 @@ class InsightsReport(_Answer):
 
 
 class Realtime(_Answer):
-    """The last five minutes (§6.4); None where nothing ran."""
+    """§6.4's four figures. The first two are of what finished in the last five minutes; None where nothing did."""
 
     avg_response_time_ms: Milliseconds | None
     success_rate: float | None
-    active_workflows: int | None
-    queue_length: int | None
+    active_workflows: Annotated[int | None, Field(description="Executions that run now")]
+    queue_length: Annotated[int, Field(description="Jobs of your organisation that no worker has begun")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from promptcraft.analytics.schemas import (
     InsightsMetadata,
     InsightsReport,
     InsightsRequest,
+    Metric,
     Prices,
     Quality,
     QueryVolume,
@@ -40,26 +41,30 @@ async def insights(session: AsyncSession, actor: Actor, request: InsightsRequest
     now = clock.now()
     chosen = Selection.of(actor.org_id, request, now)
     summary, quality = await _figures(session, chosen, prices)
-    wants = request.metrics.__contains__
-    trends = Trends(
-        query_volume=await _filled(session, statements.volume(chosen), QueryVolume, chosen) if wants("usage") else None,
-        response_times=await _filled(session, statements.percentiles(chosen), ResponseTimes, chosen)
-        if wants("performance")
-        else None,
-        cost_breakdown=await _costs(session, chosen, prices) if wants("costs") else None,
-    )
+    asks_quality = "quality" in request.metrics
     data = Insights(
         summary=summary,
-        trends=trends,
-        agent_performance=await _agents(session, chosen, prices) if wants("performance") else None,
-        quality=quality if wants("quality") else None,
+        trends=await _trends(session, chosen, prices, request.metrics),
+        agent_performance=await _agents(session, chosen, prices) if "performance" in request.metrics else None,
+        quality=quality if asks_quality else None,
         # None are given until they can be computed from what was recorded.
-        optimization_recommendations=() if wants("quality") else None,
+        optimization_recommendations=() if asks_quality else None,
     )
     freshness = await waiting_time(session, actor, now)
     duration = round((time.perf_counter() - started) * 1000, 3)
     metadata = InsightsMetadata(generated_at=now, data_freshness=freshness, query_duration_ms=duration)
     return InsightsReport(data=data, metadata=metadata)
+
+
+async def _trends(session: AsyncSession, chosen: Selection, prices: Prices, metrics: frozenset[Metric]) -> Trends:
+    trends: dict[str, Any] = {}
+    if "usage" in metrics:
+        trends["query_volume"] = await _filled(session, statements.volume(chosen), QueryVolume, chosen)
+    if "performance" in metrics:
+        trends["response_times"] = await _filled(session, statements.percentiles(chosen), ResponseTimes, chosen)
+    if "costs" in metrics:
+        trends["cost_breakdown"] = await _filled(session, statements.costs(chosen, prices), Costs, chosen)
+    return Trends(**trends)
 
 
 async def _figures(session: AsyncSession, chosen: Selection, prices: Prices) -> tuple[Summary, Quality]:
@@ -71,23 +76,20 @@ async def _figures(session: AsyncSession, chosen: Selection, prices: Prices) -> 
     return Summary.model_validate({**row, **derived}), Quality.model_validate({**row, **derived})
 
 
-async def _costs(session: AsyncSession, chosen: Selection, prices: Prices) -> tuple[Costs, ...]:
-    empty = {} if chosen.knows_infrastructure else {"infrastructure_cost": None}
-    return await _filled(session, statements.costs(chosen, prices), Costs, chosen, **empty)
-
-
 async def _agents(session: AsyncSession, chosen: Selection, prices: Prices) -> tuple[AgentPerformance, ...]:
     rows = (await session.execute(statements.agents(chosen, prices))).mappings()
     return tuple(AgentPerformance.model_validate(dict(row)) for row in rows)
 
 
 async def _filled(
-    session: AsyncSession, statement: statements.Statement, kind: type[B], chosen: Selection, **empty: Any
+    session: AsyncSession, statement: statements.Statement, kind: type[B], chosen: Selection
 ) -> tuple[B, ...]:
     """A row of this kind for every bucket, also for those that nothing fell into."""
     rows = (await session.execute(statement)).mappings()
     found: dict[int, Mapping[Any, Any]] = {row["bucket"]: row for row in rows}
+    # What nobody can know of a full bucket, nobody can know of an empty one.
+    unknown = {} if chosen.knows_infrastructure else {"infrastructure_cost": None}
     return tuple(
-        kind.model_validate({**found.get(number, empty), "date": start})
+        kind.model_validate({**found.get(number, unknown), "date": start})
         for number, start in enumerate(chosen.starts, start=1)
     )
