@@ -19,7 +19,7 @@ from promptcraft.app.up.processes import die_with_parent
 
 class Healthy(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps({"status": "ready", "warnings": [f"answered by {os.getpid()}"]}).encode()
+        body = json.dumps({"status": "ok", "warnings": [f"answered by {os.getpid()}"]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

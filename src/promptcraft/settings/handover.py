@@ -27,8 +27,3 @@ def handed_over(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         picked[SETTINGS_FILE] = str(Path(picked[SETTINGS_FILE]).expanduser().absolute())
     return picked
 
-
-def runtime_directory(environ: Mapping[str, str] | None = None) -> Path | None:
-    """Name the user's own directory for sockets, where the host has made one."""
-    named = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
-    return Path(named) if named.startswith("/") else None

@@ -1,7 +1,7 @@
 """What a person is told once everything answers: where it is, who may enter, what is not as it should be, what next."""
 
 import json
-from typing import Any, cast
+from typing import Any
 
 from promptcraft.app.up.datadir import DataDirectory
 from promptcraft.app.up.terminal import Terminal
@@ -38,8 +38,7 @@ def announce(
 
 
 def warnings_of(health: dict[str, Any]) -> list[str]:
-    """The warnings in an answer of `/health`, in the envelope or out of it."""
-    for body in (health, health.get("data")):
-        if isinstance(body, dict) and isinstance(found := cast("dict[str, Any]", body).get("warnings"), list):
-            return [str(warning) for warning in cast("list[Any]", found)]
-    return []
+    """What `/health` warns of, and the parts of the platform that it does not find."""
+    parts: list[dict[str, Any]] = health.get("parts", [])
+    absent = [f"{part['name']} is {part['status']}: see its log" for part in parts if part.get("status") != "ok"]
+    return [*absent, *map(str, health.get("warnings", []))]

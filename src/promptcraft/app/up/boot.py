@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from promptcraft.app.up.privileges import Unprivileged, choose
 from promptcraft.app.up.probe import Probe
 from promptcraft.app.up.processes import ended, reap, wait_until
 from promptcraft.app.up.servers import STOP_SECONDS, await_servers, urls_of
+from promptcraft.app.up.signals import pause
 from promptcraft.app.up.supervisor import Child, Supervisor
 from promptcraft.app.up.terminal import Terminal
 from promptcraft.app.up.valkey import Valkey
@@ -37,7 +39,7 @@ _BACKGROUND = (Role("worker", ("worker",)), Role("beat", ("beat",)), Role("runti
 _MIGRATE_SECONDS = 600
 _BOOTSTRAP_SECONDS = 60
 _SERVE_SECONDS = 60
-_HEALTH_SECONDS = 5
+_HEALTH_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,6 @@ class Options:
     port: int = 8000
     embedded: Embedded = Embedded()
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    runtime_directory: Path | None = None
     verbose: bool = False
     json: bool = False
     program: tuple[str, ...] = PROGRAM
@@ -77,22 +78,24 @@ class Start:
 
         if self.options.embedded.valkey:
             self._watch("valkey", broker.start, broker.log, valkey.STOP_SIGNAL)
-        self._start_role(home, self._serve_role())
+        self._start_at_gate(home, self._serve_role())
         with self._errands(home, once) as errands:
             self._start_servers(server, broker)
-            for role in _BACKGROUND:
-                self._start_role(home, role)
             self._finish(home, _MIGRATE, errands["migrate"], _MIGRATE_SECONDS)
             self.terminal.step("schema", "up to date")
-            for name in ("serve", *(role.name for role in _BACKGROUND)):
-                self.gates.pop(name).open()
+            self.gates.pop("serve").open()
             if made := errands.get("bootstrap"):
                 self._finish(home, _BOOTSTRAP, made, _BOOTSTRAP_SECONDS)
                 administrator.printed(made, home.log(_BOOTSTRAP))
                 self.terminal.moment("the first administrator is there")
         self._await_ready()
         self.terminal.step("API", f"ready at {url}")
-        announce(self.terminal, url, self.place, administrator.untold(), self._health(), as_json=self.options.json)
+        for role in _BACKGROUND:
+            # two processors are soon busy with imports: the door goes first
+            self._watch(role.name, partial(home.start, role), home.log(role), stop_seconds=role.stop_seconds)
+        health = self._await_health()
+        self.terminal.step("background", "worker, beat and runtime")
+        announce(self.terminal, url, self.place, administrator.untold(), health, as_json=self.options.json)
         administrator.told()
 
     def _serve_role(self) -> Role:
@@ -120,11 +123,11 @@ class Start:
         embedded, fresh = self.options.embedded, not server.exists()
         if embedded.postgres:
             if fresh:
-                server.initialise(self.supervisor.pause)
+                server.initialise(pause)
                 self.terminal.moment("PostgreSQL's files are made")
             self._watch("postgres", server.start, server.log, postgres.STOP_SIGNAL)
         processes = {name: child.process for name, child in self.supervisor.children.items()}
-        await_servers(server, processes.get("postgres"), broker, processes.get("valkey"), self.supervisor.pause)
+        await_servers(server, processes.get("postgres"), broker, processes.get("valkey"), pause)
         self.terminal.moment("servers take connections")
         if embedded.postgres:
             # psycopg is a quarter of a second of imports, which a start that is refused need not pay
@@ -134,18 +137,21 @@ class Start:
         named = "PostgreSQL 18 and Valkey 9" if embedded == Embedded() else "as the settings name it"
         self.terminal.step("database", f"{named}, files made" if fresh and embedded.postgres else named)
 
-    def _watch(self, name: str, start: Callable[[], subprocess.Popen[bytes]], log: Path, how: signal.Signals) -> None:
-        self.supervisor.add(Child(name, start(), start, log, how, STOP_SECONDS))
+    def _watch(
+        self,
+        name: str,
+        start: Callable[[], subprocess.Popen[bytes]],
+        log: Path,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self.supervisor.add(Child(name, start(), start, log, stop_signal, stop_seconds))
         self.terminal.moment(f"{name} started")
 
-    def _start_role(self, home: Household, role: Role) -> None:
+    def _start_at_gate(self, home: Household, role: Role) -> None:
         gate = self.gates[role.name] = Gate.make()
-        process = home.start(role, gate)
-
-        def again() -> subprocess.Popen[bytes]:
-            return home.start(role)
-
-        self.supervisor.add(Child(role.name, process, again, home.log(role), stop_seconds=role.stop_seconds))
+        child = Child(role.name, home.start(role, gate), partial(home.start, role), home.log(role))
+        self.supervisor.add(child)
         self.terminal.moment(f"{role.name} started, behind its gate")
 
     @contextmanager
@@ -163,7 +169,7 @@ class Start:
 
     def _finish(self, home: Household, role: Role, process: subprocess.Popen[bytes], seconds: float) -> None:
         self.gates.pop(role.name).open()
-        if not wait_until(lambda: ended(process), seconds, self.supervisor.pause):
+        if not wait_until(lambda: ended(process), seconds, pause):
             raise RoleFailed(f"{role.name} did not end within {seconds:g} s", next_step=f"See {home.log(role)}")
         if reap(process) != 0:
             self.terminal.tail(home.log(role))
@@ -180,21 +186,22 @@ class Start:
             self.supervisor.mend()
             return probe.status() == HTTPStatus.OK
 
-        if not wait_until(ready, _SERVE_SECONDS, self.supervisor.pause):
+        if not wait_until(ready, _SERVE_SECONDS, pause):
             self.terminal.tail(log)
             raise RoleFailed(f"the API was not ready after {_SERVE_SECONDS} s", next_step=f"See {self.place.logs}")
         probe.close()
 
-    def _health(self) -> dict[str, Any]:
+    def _await_health(self) -> dict[str, Any]:
+        """What `/health` says once every part is there, or at the end of the patience."""
         probe = Probe(self.listener.getsockname()[:2], "/health")
-        answers: list[dict[str, Any]] = []
+        health: dict[str, Any] = {}
 
-        def answered() -> bool:
-            answer = probe.answer()
-            if answer is not None:
-                answers.append(answer[1])
-            return answer is not None
+        def well() -> bool:
+            self.supervisor.mend()
+            if answer := probe.answer():
+                health.update(answer[1])
+            return health.get("status") == "ok"
 
-        wait_until(answered, _HEALTH_SECONDS, self.supervisor.pause)
+        wait_until(well, _HEALTH_SECONDS, pause)
         probe.close()
-        return answers[0] if answers else {}
+        return health

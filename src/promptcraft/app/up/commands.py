@@ -10,9 +10,10 @@ from promptcraft.app.up.run import run
 from promptcraft.app.up.taking_down import take_down
 from promptcraft.app.up.terminal import Terminal
 from promptcraft.settings import Settings, SettingsError, load_settings
-from promptcraft.settings.handover import handed_over, runtime_directory
+from promptcraft.settings.handover import handed_over
 
 _REFUSED_SETTINGS = 2
+_INTERRUPTED = 130
 
 
 def start(args: argparse.Namespace) -> int:
@@ -53,6 +54,13 @@ def _status(terminal: Terminal, command: Callable[[], None]) -> int:
         for problem in error.problems:
             terminal.refusal(UpError(f"{problem.name} {problem.problem}", next_step=f"Fix: {problem.fix}"))
         return _REFUSED_SETTINGS
+    except OSError as error:
+        terminal.refusal(
+            UpError(f"{error.filename or 'the host'}: {error.strerror}", next_step="Free it, then try again.")
+        )
+        return UpError.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return 0
 
 
@@ -69,6 +77,5 @@ def _options(args: argparse.Namespace, settings: Settings) -> Options:
         port=settings.app.port if args.port is None else args.port,
         embedded=Embedded(postgres=core.owner_url is None, valkey=core.redis_address is None),
         environment=handed_over(),
-        runtime_directory=runtime_directory(),
         json=args.output == "json",
     )

@@ -16,6 +16,7 @@ from promptcraft.app.up.privileges import Unprivileged
 from promptcraft.app.up.processes import Pause, ended, reap, spawn, wait_until
 
 SUPERUSER = "postgres"
+MAJOR = "18"
 # SIGINT disconnects the clients and shuts down cleanly; SIGTERM would wait for them to leave
 STOP_SIGNAL = signal.SIGINT
 _STAGING = "postgres.new-"
@@ -64,7 +65,17 @@ class Postgres:
         return self.place.logs / "postgres.log"
 
     def exists(self) -> bool:
-        return (self.place.postgres / "PG_VERSION").exists()
+        """Whether the cluster was made; raises ServerFailed when another major version made it."""
+        try:
+            made_by = (self.place.postgres / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            return False
+        if made_by != MAJOR:
+            raise ServerFailed(
+                f"the database in {self.place.postgres} was made by PostgreSQL {made_by}, and this is {MAJOR}",
+                next_step="Dump it with the version of the platform that made it, and restore it into a new directory.",
+            )
+        return True
 
     def initialise(self, pause: Pause) -> None:
         """Make the cluster beside its place and move it there whole: a crash half-way leaves no half cluster."""

@@ -11,7 +11,8 @@ from promptcraft.app.up.datadir import DataDirectory
 from promptcraft.app.up.errors import StopRequested
 from promptcraft.app.up.leftovers import clear_leftovers
 from promptcraft.app.up.listening import address_of, listen
-from promptcraft.app.up.sockets import make_socket_directory, remove_socket_directory
+from promptcraft.app.up.signals import pause, signals_taken
+from promptcraft.app.up.sockets import socket_directory
 from promptcraft.app.up.supervisor import Supervisor
 from promptcraft.app.up.terminal import Terminal
 
@@ -24,23 +25,29 @@ def run(options: Options, terminal: Terminal) -> None:
 
     Raises UpError when something cannot be started; whatever had been started is ended before.
     """
+    with signals_taken():
+        try:
+            _run(options, terminal)
+        except StopRequested:
+            terminal.line("Stopped.")
+
+
+def _run(options: Options, terminal: Terminal) -> None:
     with ExitStack() as cleanup:
         place = datadir.claim(options.data_dir)
         cleanup.enter_context(datadir.locked(place))
         listener = cleanup.enter_context(listen(options.host, options.port))
         datadir.furnish(place)
-        clear_leftovers(place)
+        clear_leftovers(place, pause)
         _rotate_logs(place)
-        sockets = make_socket_directory(options.runtime_directory)
-        cleanup.callback(remove_socket_directory, sockets)
+        sockets = cleanup.enter_context(socket_directory())
         host, port = listener.getsockname()[:2]
         state: dict[str, Any] = {"host": host, "port": port, "url": address_of(listener), "sockets": str(sockets)}
         supervisor = Supervisor(place, terminal, state)
-        with supervisor.signals_taken(), _stopping(supervisor, terminal):
-            terminal.moment("data directory is ours")
-            Start(options, terminal, place, supervisor, listener).boot(sockets)
-            supervisor.keep()
-    terminal.line("Stopped.")
+        cleanup.enter_context(_stopping(supervisor, terminal))
+        terminal.moment("data directory is ours")
+        Start(options, terminal, place, supervisor, listener).boot(sockets)
+        supervisor.keep()
 
 
 @contextmanager
@@ -49,6 +56,7 @@ def _stopping(supervisor: Supervisor, terminal: Terminal) -> Generator[None]:
         yield
     except StopRequested:
         terminal.line("Stopping ...")
+        raise
     finally:
         began = time.monotonic()
         supervisor.stop(_STOP_ORDER)

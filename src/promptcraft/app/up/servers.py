@@ -14,7 +14,7 @@ from promptcraft.app.up.leftovers import clear_leftovers
 from promptcraft.app.up.postgres import SUPERUSER, Postgres
 from promptcraft.app.up.privileges import HELPER_USER, choose
 from promptcraft.app.up.processes import Pause, identify, stop, wait_until
-from promptcraft.app.up.sockets import make_socket_directory, remove_socket_directory
+from promptcraft.app.up.sockets import socket_directory
 from promptcraft.app.up.valkey import Valkey
 
 READY_SECONDS = 60
@@ -69,7 +69,6 @@ def embedded_servers(
     data_dir: Path,
     *,
     fsync: bool = True,
-    runtime_directory: Path | None = None,
     helper_user: str = HELPER_USER,
 ) -> Generator[EmbeddedServers]:
     """Both servers on `data_dir`, ready, with the roles and an empty database `promptcraft`, until the block ends.
@@ -82,8 +81,7 @@ def embedded_servers(
         cleanup.enter_context(datadir.locked(place))
         datadir.furnish(place)
         clear_leftovers(place)
-        sockets = make_socket_directory(runtime_directory)
-        cleanup.callback(remove_socket_directory, sockets)
+        sockets = cleanup.enter_context(socket_directory())
         way = choose(place, postgres_binaries() / "initdb", helper_user)
         way.give(sockets)
         broker = Valkey(place, sockets, way, fsync)

@@ -1,14 +1,13 @@
 """Keeps a set of processes alive, and ends them in order.
 
-It runs in the main thread alone, with its signals blocked and taken one by one: no handler interrupts anything.
+It runs in the main thread alone, and takes its signals one by one.
 """
 
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from promptcraft.app.up import datadir
 from promptcraft.app.up.datadir import DataDirectory
 from promptcraft.app.up.errors import StopRequested
 from promptcraft.app.up.processes import Pause, ended, identify, reap, wait_until
+from promptcraft.app.up.signals import pause
 from promptcraft.app.up.terminal import Terminal
 
-_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_TAKEN = {*_STOP_SIGNALS, signal.SIGCHLD}
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 # a process that lived this long is well again: its next death is a first one
@@ -52,28 +50,8 @@ class Supervisor:
     state: dict[str, object]
     children: dict[str, Child] = field(default_factory=dict)
 
-    @contextmanager
-    def signals_taken(self) -> Generator[None]:
-        """From here on a stop request waits until `pause` looks for it."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _TAKEN)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, less when a child ends; raises StopRequested on Ctrl-C, SIGTERM or SIGHUP."""
-        with suppress(InterruptedError):
-            got = signal.sigtimedwait(_TAKEN, seconds)
-            if got is not None and got.si_signo in _STOP_SIGNALS:
-                raise StopRequested
-
     def add(self, child: Child) -> None:
         self.children[child.name] = child
-        self.remember()
-
-    def forget(self, name: str) -> None:
-        del self.children[name]
         self.remember()
 
     def remember(self) -> None:
@@ -87,7 +65,7 @@ class Supervisor:
     def keep(self) -> None:
         """Start again what ends, until a stop is requested."""
         while True:
-            self.pause(self._until_due())
+            pause(self._until_due())
             self.mend()
 
     def mend(self) -> None:
@@ -106,15 +84,15 @@ class Supervisor:
         status = reap(child.process)
         lived = time.monotonic() - child.began
         child.deaths = 1 if lived >= _WELL_AFTER else child.deaths + 1
-        pause = min(_FIRST_PAUSE * 2 ** (child.deaths - 1), _LONGEST_PAUSE)
-        child.due = time.monotonic() + pause
+        rest = min(_FIRST_PAUSE * 2 ** (child.deaths - 1), _LONGEST_PAUSE)
+        child.due = time.monotonic() + rest
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         if child.deaths == _CRASH_LOOP:
             self.terminal.problem(f"{child.name} keeps failing: it {how}, {child.deaths} times in a row")
             self.terminal.tail(child.log)
             self.terminal.line(f"It is tried again, less and less often. Its log:  {child.log}")
         else:
-            self.terminal.problem(f"{child.name} {how}; starting it again in {pause:g} s (log: {child.log})")
+            self.terminal.problem(f"{child.name} {how}; starting it again in {rest:g} s (log: {child.log})")
         self.remember()
 
     def _start_again(self, child: Child) -> None:
@@ -126,7 +104,7 @@ class Supervisor:
         *before, servers = order
         try:
             for names in before:
-                self._stop_group(names, self.pause)
+                self._stop_group(names, pause)
         except StopRequested:
             self.terminal.line("Stopping at once")
             for name in (name for names in before for name in names if name in self.children):
@@ -136,7 +114,7 @@ class Supervisor:
         for child in self.children.values():
             reap(child.process)
 
-    def _stop_group(self, names: Sequence[str], pause: Pause) -> None:
+    def _stop_group(self, names: Sequence[str], wait: Pause) -> None:
         group = [self.children[name] for name in names if name in self.children]
         running = [child for child in group if child.process.returncode is None]
         asked = time.monotonic()
@@ -144,7 +122,7 @@ class Supervisor:
             os.kill(child.process.pid, child.stop_signal)
         for child in running:
             left = max(0.0, asked + child.stop_seconds - time.monotonic())
-            if not wait_until(lambda child=child: ended(child.process), left, pause):
+            if not wait_until(lambda child=child: ended(child.process), left, wait):
                 self.terminal.problem(f"{child.name} did not stop within {child.stop_seconds:g} s and was killed")
             reap(child.process)
             self.terminal.moment(f"{child.name} stopped")
