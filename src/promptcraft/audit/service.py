@@ -1,6 +1,6 @@
 """Reading the log."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -16,6 +16,8 @@ from promptcraft.kernel.ids import time_of
 from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
+# How far the clocks of two hosts may be apart.
+_CLOCKS_APART = timedelta(minutes=1)
 _CHANGED = "[changed after it was written]"
 
 
@@ -35,14 +37,21 @@ def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
     if query.actor is not None:
         conditions.append(AuditEventRow.user_id == query.actor)
     if query.request_id is not None:
-        conditions.append(AuditEventRow.request_id == str(query.request_id))
-        if query.request_id.version == 7:
-            # A request's events are not older than it is: the log's index is by time.
-            conditions.append(AuditEventRow.occurred_at >= time_of(query.request_id))
+        conditions.append(AuditEventRow.request_id == query.request_id)
+        if (began := _time_of(query.request_id)) is not None:
+            # The log's index is by time, and a request's events are not older than it is.
+            conditions.append(AuditEventRow.occurred_at >= began - _CLOCKS_APART)
     if query.action is not None:
         known = [event.id for event in events().values() if fnmatchcase(event.name, query.action)]
         conditions.append(AuditEventRow.catalogue_id.in_(known))
     return conditions
+
+
+def _time_of(request_id: str) -> datetime | None:
+    try:
+        return time_of(UUID(request_id))
+    except ValueError:  # background work names itself by a word
+        return None
 
 
 def _aware(moment: datetime) -> datetime:

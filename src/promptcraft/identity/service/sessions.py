@@ -159,7 +159,7 @@ async def _claims(session: AsyncSession, account: _Account, session_id: UUID, se
 async def _tokens(identity: Identity, claims: tokens.Claims, credential: str, session_ends: datetime) -> Tokens:
     return Tokens(
         access_token=await tokens.issue(identity.keys, identity.issuer, claims),
-        expires_in=max(0, int((claims.expires_at - clock.now()).total_seconds())),
+        expires_in=max(0, round((claims.expires_at - clock.now()).total_seconds())),
         session=credential,
         session_expires_at=session_ends,
     )

@@ -77,7 +77,7 @@ async def verify(keys: SigningKeys, issuer: str, token: str) -> Claims:
         )
         claims = _claims(payload)
         issued_at = datetime.fromtimestamp(payload["iat"], UTC)
-    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError):
         raise TokenInvalid from None
     refuse_expired(claims)
     if issued_at - _LEEWAY > clock.now():
