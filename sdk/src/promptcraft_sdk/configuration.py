@@ -57,6 +57,11 @@ class AgentConfig(BaseModel):
         """The name of each capability's tool, with the capability's text."""
         return dict(zip(tool_names(self.capabilities), self.capabilities, strict=True))
 
+    @property
+    def own_words(self) -> tuple[str, ...]:
+        """What the agent itself is called: words that fit any question to it, and so are no evidence."""
+        return self.name, self.display_name, self.domain
+
 
 class UnusableCapabilitiesError(ValueError):
     """Capabilities that no distinct tool names can be made of; `problems` maps their positions to what is wrong."""

@@ -41,7 +41,7 @@ class Agent:
         self.index = index
         self.commit = commit
         self._topics = topics(index)
-        self._answerer = Answerer(index, (config.name, config.display_name, config.domain))
+        self._answerer = Answerer(index, config.own_words)
         self._server = MCPServer(
             config.name,
             title=config.display_name,

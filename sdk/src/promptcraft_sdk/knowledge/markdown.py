@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from promptcraft_sdk.knowledge.passages import Passage, lines_of, pieces_of
 
 JOIN_UP_TO = 1_600
-SHORT = 160
+SHORT = 400
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<body>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
 _TITLE = re.compile(r"^title:[ \t]*(?P<title>.+?)[ \t]*$", re.MULTILINE)

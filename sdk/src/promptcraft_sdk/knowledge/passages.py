@@ -79,5 +79,5 @@ def cut(text: str) -> Iterator[str]:
         at = sentence if sentence > PIECE // 3 else word if word > 0 else PIECE
         yield text[:at]
         text = text[at:].lstrip()
-    if text:
-        yield text
+    if text.strip():
+        yield text.rstrip()

@@ -10,8 +10,9 @@ LONGEST_WORD = 40
 _WORD = re.compile(r"[^\W_]+")
 _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-# scripts written without spaces: found by pairs of characters
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
+# scripts written without spaces are found by pairs of characters; hiragana, which joins them, by none
+_UNSPACED = re.compile(r"[\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
+_JOINING = re.compile(r"[\u3040-\u309f]+")
 _ADDRESS = re.compile(r"\]\([^()\s]*\)|https?://\S+|<[^<>]*>")
 
 # Words that say how something is asked or joined, never what about: no evidence for anything.
@@ -61,13 +62,17 @@ def words_of(text: str) -> list[str]:
     for match in _WORD.finditer(text):
         word = match[0][:LONGEST_WORD]
         if _UNSPACED.search(word):
-            found.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-            continue
+            found.extend(pair for run in _UNSPACED.findall(word) for pair in _pairs(run))
+            word = _JOINING.sub("", _UNSPACED.sub("", word))
         found.append(word.lower())
         if not (word.islower() or word[1:].islower() or word.isdigit()):
             parts = [part.lower() for part in _CAMEL.findall(word)]
             found.extend(parts if len(parts) > 1 else ())
     return found
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
 
 
 def stems_of(text: str) -> list[str]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from promptcraft_sdk.knowledge import Index, Passage
 from promptcraft_sdk.knowledge.words import stems_of
-from promptcraft_sdk.retrieval.evidence import ENOUGH, Hit, Question, Searcher
+from promptcraft_sdk.retrieval.evidence import ENOUGH, MOST_CHARACTERS, Hit, Question, Searcher
 
 MOST_CITATIONS = 3
 
 _ANSWER_UP_TO = 900
 _RELATED = 0.35
 _LOOK_AT = 12
+_MOST_QUESTIONS = 5
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n")
 
@@ -40,14 +41,18 @@ class Answerer:
     ) -> Finding:
         """Answer from the passages that hold enough of the question, else decline.
 
-        `added` words (a capability's) are searched with, and one of them must be in the passage. `context` (earlier
-        questions) helps a question that alone finds too little.
+        `added` words (a capability's) are searched with, and one of them must be in the passage. Of a text that holds
+        too much else, each question in it is tried by itself. `context` (earlier questions) helps what alone finds
+        too little.
         """
-        finding = self._find(Question.of(text, added=added, own=self._own, require=bool(added)), limit)
-        if finding.answered or not context:
+        finding = Finding(False, "", (), 0.0)
+        for asked in (*_questions_in(text), text):
+            finding = self._find(Question.of(asked, added=added, own=self._own, require=bool(added)), limit)
+            if finding.answered:
+                return finding
+        if not context:
             return finding
-        more = [*added, *context]
-        followed = Question.of(text, added=more, own=self._own)
+        followed = Question.of(text, added=[*added, *context], own=self._own)
         required = Question.of("", added=added, own=self._own, require=True).required if added else frozenset[str]()
         return self._find(Question(followed.importance, required), limit)
 
@@ -82,6 +87,13 @@ def topics(index: Index, most: int = 8) -> list[str]:
     sizes = {document.file: document.passages for document in index.documents}
     largest = sorted(titles, key=lambda file: (-sizes[file], file))
     return list(dict.fromkeys(titles[file][:80] for file in largest))[:most]
+
+
+def _questions_in(text: str) -> list[str]:
+    """The sentences of a longer text that end in a question mark."""
+    sentences = _SENTENCE.split(text[:MOST_CHARACTERS])
+    asking = [sentence for sentence in sentences if sentence.rstrip().endswith("?")]
+    return asking[:_MOST_QUESTIONS] if len(sentences) > 1 else []
 
 
 def _extract(text: str, stems: Collection[str]) -> str:

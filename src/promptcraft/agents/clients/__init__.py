@@ -1,0 +1,7 @@
+"""What the factory keeps on disk: knowledge as it was uploaded, repositories as git keeps them."""
+
+from promptcraft.agents.clients.archive import Unpacked, unpack
+from promptcraft.agents.clients.git import Repository
+from promptcraft.agents.clients.places import Places, tree_sha256
+
+__all__ = ["Places", "Repository", "Unpacked", "tree_sha256", "unpack"]

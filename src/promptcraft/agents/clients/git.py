@@ -1,0 +1,100 @@
+"""An agent's repository, by the git of the host, with none of anybody's configuration."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from pathlib import Path
+
+from promptcraft.agents.errors import GitFailed
+
+BRANCH = "main"
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A bare repository at `path`; `author` is "Name <mail>"."""
+
+    path: Path
+    author: str
+
+    async def publish(self, tree: Path, message: str, at: datetime) -> str:
+        """Make the repository anew with one commit of everything in `tree`; returns the commit.
+
+        The same tree, message and time are the same commit, so doing it again changes nothing. Raises GitFailed.
+        """
+        work = self.path.with_name(self.path.name + ".new")
+        await asyncio.to_thread(_clear, work)
+        work.parent.mkdir(parents=True, exist_ok=True)
+        await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
+        inside = (f"--git-dir={work}", f"--work-tree={tree}", "-c", "core.bare=false", "-c", "core.autocrlf=false")
+        await self._git(None, *inside, "add", "--all", "--force", ".")
+        identity = self._identity(at)
+        await self._git(identity, *inside, "commit", "--quiet", "--no-verify", "--message", message)
+        commit = (await self._git(None, f"--git-dir={work}", "rev-parse", BRANCH)).decode().strip()
+        (work / "index").unlink(missing_ok=True)
+        await asyncio.to_thread(_clear, self.path)
+        work.rename(self.path)
+        return commit
+
+    async def check_out(self, commit: str, target: Path) -> None:
+        """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""
+        partial = target.with_name(target.name + ".new")
+        await asyncio.to_thread(_clear, partial)
+        partial.mkdir(parents=True)
+        inside = (f"--git-dir={self.path}", f"--work-tree={partial}", "-c", "core.bare=false", "-c", "core.autocrlf=false")
+        index = {"GIT_INDEX_FILE": str(partial) + ".index"}
+        await self._git(index, *inside, "checkout", "--quiet", "--force", commit, "--", ".")
+        Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+        await asyncio.to_thread(_clear, target)
+        partial.rename(target)
+
+    async def bundle(self) -> bytes:
+        """The whole repository as one file that `git clone` takes. Raises GitFailed."""
+        return await self._git(None, f"--git-dir={self.path}", "bundle", "create", "--quiet", "-", BRANCH)
+
+    def _identity(self, at: datetime) -> dict[str, str]:
+        name, mail = parseaddr(self.author)
+        moment = f"{int(at.timestamp())} +0000"
+        return {
+            f"GIT_{who}_{what}": value
+            for who in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", name), ("EMAIL", mail), ("DATE", moment))
+        }
+
+    async def _git(self, variables: dict[str, str] | None, *arguments: str) -> bytes:
+        environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            # Another user's directory is refused by git unless it is called safe; the data directory is ours.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            **(variables or {}),
+        }
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "git", *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise GitFailed("git is not installed on the platform's host.") from None
+        try:
+            output, errors = await asyncio.wait_for(process.communicate(), _SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise GitFailed(f"git did not end within {_SECONDS:g} s.") from None
+        if process.returncode:
+            raise GitFailed(f"git: {errors.decode(errors='replace').strip()[:1000]}")
+        return output
+
+
+def _clear(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)

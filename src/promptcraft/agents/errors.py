@@ -1,0 +1,78 @@
+"""What can be wrong with an agent, its knowledge or its making."""
+
+from promptcraft.kernel.errors import Conflict, Invalid, NotFound, PlatformError, TooLarge
+
+
+class AgentNotFound(NotFound):
+    code = "agent_not_found"
+    title = "There is no such agent"
+    next_step = "List yours with `pc-hybrid agent list`."
+
+
+class CreationNotFound(NotFound):
+    code = "creation_not_found"
+    title = "There is no such creation"
+    next_step = "Start one with `pc-hybrid agent create`."
+
+
+class DeploymentNotFound(NotFound):
+    code = "deployment_not_found"
+    title = "There is no such deployment"
+    next_step = "Start one with `pc-hybrid agent deploy`."
+
+
+class AgentExists(Conflict):
+    code = "agent_exists"
+    title = "There is an agent of that name already"
+    next_step = "Choose another name, or delete the other one with `pc-hybrid agent delete`."
+
+
+class AgentBusy(Conflict):
+    code = "agent_busy"
+    title = "The agent is being built or deployed"
+    next_step = "Wait until that has ended: `pc-hybrid agent show` says when."
+
+
+class SpecNotUsable(Invalid):
+    code = "spec_not_usable"
+    title = "The agent cannot be made from this"
+
+
+class ArchiveNotUsable(Invalid):
+    code = "archive_not_usable"
+    title = "The archive cannot be used as knowledge"
+    next_step = "Pack plain .md and .json files in UTF-8 with relative paths, as tar or tar.gz, and send it again."
+
+
+class ArchiveTooLarge(TooLarge):
+    code = "archive_too_large"
+    title = "The archive is too large"
+    next_step = "Send at most 100 MB of documents, unpacked; make several agents of more."
+
+
+class KnowledgeNotUsable(PlatformError):
+    status = 422
+    code = "knowledge_not_usable"
+    title = "The documents cannot be used as knowledge"
+    next_step = "Correct the named document, upload the knowledge again and create the agent again."
+
+
+class VerificationFailed(PlatformError):
+    status = 500
+    code = "verification_failed"
+    title = "The generated agent did not pass its checks"
+    next_step = "See the step's error; if the documents look right, give the request id to your administrator."
+
+
+class ContractBroken(PlatformError):
+    status = 500
+    code = "contract_broken"
+    title = "The agent does not offer the tools of its spec"
+    next_step = "Create it again; if it stays, give the request id to your administrator."
+
+
+class GitFailed(PlatformError):
+    status = 500
+    code = "git_failed"
+    title = "The agent's repository could not be made"
+    next_step = "Look for a full disk or a missing git on the platform's host, then create the agent again."

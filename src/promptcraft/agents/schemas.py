@@ -1,0 +1,203 @@
+"""The Agent Factory's bodies (specification §5.1), and what an agent looks like from outside."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from promptcraft.kernel.jobs import StepView
+from promptcraft.runtime import Environment, RestartPolicy
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{1,39}[a-z0-9]$"
+_LONGEST_TEXT = 10_000
+
+AgentStatus = Literal["building", "built", "deploying", "running", "unhealthy", "stopped", "failed"]
+Frequency = Literal["daily", "weekly", "monthly"]
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+Word = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KnowledgeSource(_Body):
+    """Where an agent's knowledge comes from: an upload's `source`, or a directory of this host that settings allow."""
+
+    type: Literal["markdown", "json", "api", "database"]
+    source: Annotated[str, Field(min_length=1, max_length=1_000, examples=["upload:sha256:9f86d081884c7d65…"])]
+    update_frequency: Frequency | None = None
+
+
+class AgentSpec(_Body):
+    name: Annotated[str, Field(pattern=NAME_PATTERN, examples=["tax_advisor"])]
+    display_name: Text = ""
+    description: Text = ""
+    domain: Annotated[str, Field(max_length=200, examples=["finance"])]
+    keywords: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    capabilities: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
+    knowledge_sources: Annotated[tuple[KnowledgeSource, ...], Field(max_length=20)] = ()
+
+
+class ResourceLimits(_Body):
+    """As Docker and Kubernetes write them: "512M", "1Gi"; "0.5", "500m". Left out: the platform's defaults."""
+
+    memory: Annotated[str, Field(max_length=20, examples=["512M"])] | None = None
+    cpu: Annotated[str, Field(max_length=20, examples=["0.5"])] | None = None
+
+
+class DeploymentConfig(_Body):
+    environment: Environment = "development"
+    resource_limits: ResourceLimits = ResourceLimits()
+    auto_deploy: bool = False
+
+
+class IntegrationConfig(_Body):
+    required_tools: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    optional_tools: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    custom_endpoints: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+
+
+class AgentCreate(_Body):
+    agent_spec: AgentSpec
+    deployment_config: DeploymentConfig = DeploymentConfig()
+    integration_config: IntegrationConfig = IntegrationConfig()
+
+
+class CreationAccepted(BaseModel):
+    """`estimated_duration_minutes` is the median of the organisation's past creations, null before the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    creation_id: UUID
+    estimated_duration_minutes: float | None
+    agent_name: str
+    repository_url: str
+    progress_endpoint: str
+
+
+class CreationEnvelope(BaseModel):
+    status: Literal["accepted"] = "accepted"
+    data: CreationAccepted
+    next_steps: list[str]
+
+
+class DeployRequest(_Body):
+    agent_name: str
+    environment: Environment = "development"
+    restart_policy: RestartPolicy = "unless-stopped"
+
+
+class DeploymentAccepted(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    deployment_id: UUID
+    agent_name: str
+    environment: Environment
+    progress_endpoint: str
+
+
+class Progress(BaseModel):
+    """How far a creation or deployment is; `phase` is the step it is in, or the one that it ended at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agent_name: str
+    status: Literal["pending", "running", "completed", "failed"]
+    phase: str
+    progress_percentage: int
+    steps: tuple[StepView, ...]
+    warnings: tuple[str, ...]
+    error: str | None
+    error_code: str | None
+    next_step: str | None
+
+
+class DeployedInstance(BaseModel):
+    """One running (or meant to run) instance; `isolation` names what keeps it in and what holds each limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    environment: Environment
+    version: str
+    status: AgentStatus
+    restart_policy: RestartPolicy
+    restarts: int
+    last_error: str | None
+    host: str | None
+
+
+class Agent(BaseModel):
+    """An agent in a list. `version` counts 1, 2, ... as text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    domain: str
+    status: AgentStatus
+    version: str
+    created_at: datetime
+
+
+class AgentDetail(Agent):
+    display_name: str
+    description: str
+    keywords: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    documents: int
+    passages: int
+    commit: str | None
+    repository_url: str
+    instances: tuple[DeployedInstance, ...]
+    tools: tuple[str, ...]
+    isolation: tuple[dict[str, object], ...]
+
+
+class Logs(BaseModel):
+    """The newest lines that the agent printed, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lines: tuple[str, ...]
+
+
+class Upload(BaseModel):
+    """Knowledge that was stored; `source` is what a knowledge source names it by, `bytes` its size unpacked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    documents: int
+    bytes: int
+
+
+class Order(BaseModel):
+    """What the pipeline works from: the admitted spec, in the form that its job keeps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    CREATE: ClassVar[str] = "agents.create"
+    DEPLOY: ClassVar[str] = "agents.deploy"
+
+    agent_id: UUID
+    version: int
+    spec: AgentSpec
+    environment: Environment
+    restart_policy: RestartPolicy = "unless-stopped"
+    memory_bytes: int
+    cpus: float
+    requested_at: datetime
+    deploys: bool
+
+
+class Removal(BaseModel):
+    """An agent that was deleted: what is left of it to clear away."""
+
+    model_config = ConfigDict(frozen=True)
+
+    KIND: ClassVar[str] = "agents.remove"
+
+    agent_id: UUID
+    name: str
+    instance_ids: tuple[UUID, ...]

@@ -1,0 +1,67 @@
+"""An agent's repository as files: the template, and the one data file that holds all that a person wrote."""
+
+import hashlib
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from copier import run_copy
+
+from promptcraft_sdk.configuration import CONFIG_FILE, DOCUMENTS, INDEX, AgentConfig, dump_config
+from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions, hold_questions
+from promptcraft_sdk.knowledge import Ingested, ingest, load_index
+
+TEMPLATE: Final = Path(__file__).resolve().parent.parent / "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What `make setup` laid ready for agents: the SDK's wheel, the lock of all else, an environment of both."""
+
+    wheel: Path
+    lock: Path
+    environment: Path
+
+    @classmethod
+    def of_installation(cls) -> "Supplies":
+        share = Path(sys.prefix) / "share" / "promptcraft"
+        wheel = max((share / "wheels").glob("promptcraft_sdk-*.whl"))
+        return cls(wheel, share / "agent-requirements.txt", (share / "agent-envs" / "default").resolve())
+
+
+def render_repository(target: Path, config: AgentConfig, documents: Path, supplies: Supplies) -> None:
+    """Write a whole repository, but for the index of its knowledge, to the directory `target`.
+
+    The template is given the identifier alone; what else the configuration says goes into one data file.
+    """
+    run_copy(str(TEMPLATE), target, data={"name": config.name}, defaults=True, quiet=True, unsafe=False)
+    config_file = target / CONFIG_FILE
+    config_file.parent.mkdir(exist_ok=True)
+    config_file.write_text(dump_config(config), encoding="utf-8")
+    shutil.copytree(documents, target / DOCUMENTS, symlinks=True)
+    vendored = target / "vendor" / supplies.wheel.name
+    vendored.parent.mkdir(exist_ok=True)
+    shutil.copyfile(supplies.wheel, vendored)
+    (target / "requirements.lock").write_text(_lock(supplies), encoding="utf-8")
+
+
+def _lock(supplies: Supplies) -> str:
+    packages = [line for line in supplies.lock.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    digest = hashlib.sha256(supplies.wheel.read_bytes()).hexdigest()
+    wheel = f"./vendor/{supplies.wheel.name} \\\n    --hash=sha256:{digest}"
+    head = "# Every package by its hash; they come from the index that pip is set to, the SDK from vendor/."
+    return "\n".join([head, *packages, wheel, ""])
+
+
+def index_knowledge(repository: Path) -> Ingested:
+    """Write the index of the repository's documents. Raises KnowledgeError."""
+    return ingest(repository / DOCUMENTS, repository / INDEX)
+
+
+def write_tests(repository: Path) -> HeldQuestions:
+    """Write the questions that the repository's tests ask, made from its knowledge."""
+    held = hold_questions(load_index(repository / INDEX))
+    (repository / QUESTIONS).write_text(held.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return held

@@ -1,0 +1,59 @@
+"""Agents, their versions, and the knowledge that was uploaded for them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from promptcraft.kernel.db import Base
+
+_SCHEMA = "agents"
+
+
+class AgentRow(Base):
+    """`stage` is building, built, deploying or deployed; how a deployed agent fares is runtime's to say."""
+
+    __tablename__ = "agent"
+    __table_args__ = (UniqueConstraint("org_id", "name", name="agent_org_id_name_key"), {"schema": _SCHEMA})
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    domain: Mapped[str]
+    stage: Mapped[str]
+    version: Mapped[int]
+    order: Mapped[str]
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+
+
+class VersionRow(Base):
+    """A version that was built. `tree_sha256` is of all its files, so that a changed one is known."""
+
+    __tablename__ = "version"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "agent_id"], ["agents.agent.org_id", "agents.agent.id"], ondelete="CASCADE"),
+        {"schema": _SCHEMA},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    commit: Mapped[str]
+    tree_sha256: Mapped[str]
+    documents: Mapped[int]
+    passages: Mapped[int]
+    built_at: Mapped[datetime]
+
+
+class UploadRow(Base):
+    __tablename__ = "upload"
+    __table_args__ = ({"schema": _SCHEMA},)
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    documents: Mapped[int]
+    bytes: Mapped[int]
+    uploaded_by: Mapped[UUID | None]
+    uploaded_at: Mapped[datetime]
