@@ -1,20 +1,26 @@
 """pc-hybrid as people run it, with or without a terminal."""
 
+import asyncio
 import io
 import os
 import pty
 import select
 import signal
+import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import uvicorn
 
 from pc_hybrid import main
+from tests.conftest import Platform
+from tests.orchestrator.conftest import agents as agents
+from tests.people import PASSWORD, Person
 from tests.sdk_client.troubled_server import TroubledServer, token, troubled_server
 
 COMMAND = (sys.executable, "-P", "-m", "pc_hybrid")
@@ -127,3 +133,44 @@ def _converse(process: int, terminal: int, keys: Sequence[tuple[str, str]]) -> E
     os.close(terminal)
     assert not waiting, f"never shown: {waiting}; shown:\n{shown}"
     return Ended(os.waitstatus_to_exitcode(status), "", shown)
+
+
+class _Server(uvicorn.Server):
+    """Tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@pytest.fixture(scope="module")
+async def address(platform: Platform) -> AsyncIterator[str]:
+    """Where this module's platform answers HTTP."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(platform.asgi, lifespan="off", log_config=None, timeout_graceful_shutdown=0))
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    await server.up.wait()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    await running
+
+
+Cli = Callable[..., Awaitable[Ended]]
+
+
+@pytest.fixture
+async def cli(run: Callable[..., Ended], address: str, alice: Person) -> Cli:
+    """Runs a command as Alice, who is signed in to this module's platform."""
+
+    async def run_command(*arguments: str, stdin: str = "", **environment: str) -> Ended:
+        return await asyncio.to_thread(run, *arguments, stdin=stdin, **environment)
+
+    ended = await run_command(
+        "login", "--api-url", address, "--username", alice.name, "--password-stdin", stdin=f"{PASSWORD}\n"
+    )
+    assert ended.exit_code == 0, ended.talk
+    return run_command
