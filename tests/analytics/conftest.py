@@ -18,7 +18,7 @@ from promptcraft.kernel.outbox import Fact, publish, relay
 from promptcraft.kernel.partitions import keep_partitions
 from promptcraft.orchestrator import ExecutionFinished, ExecutionRated
 from promptcraft.registry import Evaluation, ServerRegistered
-from promptcraft.runtime.schemas import RuntimeUsage
+from promptcraft.runtime import RuntimeUsage
 
 NOW = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)  # a Tuesday
 ALICE, BOB = UUID(int=1), UUID(int=2)

@@ -203,7 +203,7 @@ class Realtime(_Answer):
 
     avg_response_time_ms: Milliseconds | None
     success_rate: float | None
-    active_workflows: Annotated[int | None, Field(description="Executions that run now")]
+    active_workflows: Annotated[int, Field(description="Executions that run now")]
     queue_length: Annotated[int, Field(description="Jobs of your organisation that no worker has begun")]
 
 

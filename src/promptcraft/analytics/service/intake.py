@@ -12,7 +12,7 @@ from promptcraft.kernel.db import Base
 from promptcraft.kernel.outbox import Consumer, Fact
 from promptcraft.orchestrator import ExecutionFinished, ExecutionRated
 from promptcraft.registry import ServerRegistered
-from promptcraft.runtime.schemas import RuntimeUsage
+from promptcraft.runtime import RuntimeUsage
 
 F = TypeVar("F", bound=Fact)
 
