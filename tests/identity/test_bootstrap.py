@@ -75,7 +75,7 @@ def test_the_command_prints_one_line_of_json(
     }.items():
         monkeypatch.setenv(name, value)
 
-    code = admin.main(["bootstrap"])
+    code = admin.main(None)
 
     assert code == 0
     assert set(json.loads(capsys.readouterr().out)) == {"username", "password", "organization"}

@@ -1,33 +1,21 @@
-"""`admin`: what an administrator of this host does beside the API."""
+"""First aid on this host: the first organisation and its administrator."""
 
-import argparse
 import asyncio
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from promptcraft.app.process import open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.identity import FirstAdministrator, bootstrap
 from promptcraft.kernel.partitions import keep_partitions
-from promptcraft.settings import Settings, SettingsError, load_settings
+from promptcraft.settings import Settings, load_settings
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run `admin ...`: `bootstrap` makes the first organisation and its administrator, and prints them as JSON."""
-    parser = argparse.ArgumentParser(prog="admin", description="What an administrator of this host does.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    first = commands.add_parser("bootstrap", help="make the first organisation and its administrator, once")
-    first.add_argument("--settings", type=Path, metavar="FILE")
-    first.add_argument("--gate", type=int, metavar="FD", help=argparse.SUPPRESS)
-    arguments = parser.parse_args(argv)
-    wait_for_gate(arguments.gate)
-    try:
-        administrator = asyncio.run(_bootstrap(load_settings(file=arguments.settings)))
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(administrator.model_dump_json())
+def main(gate: int | None) -> int:
+    """Make the first organisation and its administrator where there is none, and print them as one line of JSON.
+
+    The password is null once somebody has signed in with it.
+    """
+    wait_for_gate(gate)
+    print(asyncio.run(_bootstrap(load_settings())).model_dump_json())
     return 0
 
 
