@@ -12,6 +12,10 @@ PINNED = {
     "kernel.standing_job": "SELECT, INSERT, UPDATE",  # periodic work has no organisation
     "kernel.outbox": "SELECT, DELETE",  # which organisations have facts waiting; forgetting delivered ones
     "audit.event": "SELECT",  # sequencing
+    "identity.organisation": "SELECT",  # who signs in is looked up by name or session, before the organisation is known
+    "identity.user_account": "SELECT",
+    "identity.session": "SELECT",
+    "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
 }
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 

@@ -130,4 +130,4 @@ def test_settings_cannot_be_changed():
     settings = load_settings({})
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.app.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+        setattr(settings.app, "port", 1)  # noqa: B010 - an assignment would not get past the type checker

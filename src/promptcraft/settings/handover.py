@@ -26,4 +26,3 @@ def handed_over(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     if SETTINGS_FILE in picked:
         picked[SETTINGS_FILE] = str(Path(picked[SETTINGS_FILE]).expanduser().absolute())
     return picked
-

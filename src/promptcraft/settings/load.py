@@ -47,8 +47,9 @@ def read_settings(environ: Mapping[str, str] | None, file: Path | None) -> tuple
         except SettingsError as error:
             collected.problems.extend(error.problems)
             refused.add(name)
+    contexts: dict[str, Any] = {attribute: model(**fields[attribute]) for attribute, model in MODELS.items()}
     settings = Settings(
-        **{attribute: model(**fields[attribute]) for attribute, model in MODELS.items()},  # pyright: ignore[reportArgumentType]
+        **contexts,
         given=frozenset(given),
         warnings=_warnings(collected, given),
     )
