@@ -14,13 +14,17 @@ from promptcraft.identity.routes import router as identity_router
 from promptcraft.kernel import outbox
 from promptcraft.kernel.jobs import JobKind, StandingJob
 from promptcraft.kernel.partitions import keep_partitions
+from promptcraft.orchestrator import Zen
+from promptcraft.orchestrator.routes import router as orchestrator_router
+from promptcraft.orchestrator.tasks import STANDING_JOBS as ORCHESTRATOR_JOBS
+from promptcraft.registry import SocketUpstream
 
 _HOUR = 3600.0
 
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, audit_router]
+    return [identity_router, audit_router, orchestrator_router]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Parts:
 
     process: Process
     identity: Identity
+    zen: Zen
     job_kinds: Mapping[str, JobKind] = field(default_factory=dict[str, JobKind])
     standing_jobs: Mapping[str, StandingJob] = field(default_factory=dict[str, StandingJob])
 
@@ -39,14 +44,14 @@ class Parts:
         identity = open_identity(
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
-        return cls(process, identity, {}, {job.name: job for job in _standing_jobs()})
+        return cls(process, identity, Zen(SocketUpstream()), {}, {job.name: job for job in _standing_jobs()})
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
         await keep_partitions(self.process.db)
 
     async def close(self) -> None:
-        return None
+        await self.zen.upstream.close()
 
     def install(self, app: FastAPI) -> None:
         """Put within reach of the routes what they ask the application's state for."""
@@ -54,6 +59,7 @@ class Parts:
         app.state.redis = self.process.redis
         app.state.authenticate = authenticate_request
         app.state.identity = self.identity
+        app.state.zen = self.zen
         app.state.isolation = self.isolation
 
     async def isolation(self) -> list[dict[str, Any]]:
@@ -66,4 +72,5 @@ def _standing_jobs() -> list[StandingJob]:
         StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers)),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
         StandingJob("partitions.keep", _HOUR, keep_partitions),
+        *ORCHESTRATOR_JOBS,
     ]

@@ -1,5 +1,63 @@
 """Zen: routes queries to agents and keeps what came of them."""
 
-from promptcraft.orchestrator.schemas import ExecutionFinished, ExecutionRated, Feedback, FeedbackGiven
+from promptcraft.orchestrator.errors import (
+    AgentFailed,
+    AgentNotFound,
+    AgentNotRunning,
+    AgentUnavailable,
+    ExecutionNotFinished,
+    ExecutionNotFound,
+    ExecutionTimedOut,
+    NoAgents,
+    SessionNotFound,
+)
+from promptcraft.orchestrator.schemas import (
+    Asked,
+    Candidate,
+    Citation,
+    Execution,
+    ExecutionEntry,
+    ExecutionFinished,
+    ExecutionRated,
+    ExecutionStatus,
+    Feedback,
+    FeedbackGiven,
+    Step,
+)
+from promptcraft.orchestrator.service import (
+    Zen,
+    execute,
+    execution,
+    executions,
+    give_feedback,
+    running_executions,
+)
 
-__all__ = ["ExecutionFinished", "ExecutionRated", "Feedback", "FeedbackGiven"]
+__all__ = [
+    "AgentFailed",
+    "AgentNotFound",
+    "AgentNotRunning",
+    "AgentUnavailable",
+    "Asked",
+    "Candidate",
+    "Citation",
+    "Execution",
+    "ExecutionEntry",
+    "ExecutionFinished",
+    "ExecutionNotFinished",
+    "ExecutionNotFound",
+    "ExecutionRated",
+    "ExecutionStatus",
+    "ExecutionTimedOut",
+    "Feedback",
+    "FeedbackGiven",
+    "NoAgents",
+    "SessionNotFound",
+    "Step",
+    "Zen",
+    "execute",
+    "execution",
+    "executions",
+    "give_feedback",
+    "running_executions",
+]

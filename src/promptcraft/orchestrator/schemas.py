@@ -1,6 +1,5 @@
 """What is asked of Zen and what it answers."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from promptcraft.kernel.outbox import Fact
 from promptcraft.registry import Environment, ServerName
 
+StepStatus = Literal["completed", "declined", "failed", "timed_out"]
 # Money is exact inside and a number on the wire.
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
@@ -28,7 +28,12 @@ def _worded(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+def _replaced(text: str) -> str:
+    # PostgreSQL's text holds every character but this one.
+    return text.replace("\x00", "\ufffd")
+
+
+Quoted = Annotated[str, AfterValidator(_replaced)]
 
 
 class _Given(BaseModel):
@@ -50,8 +55,9 @@ class Asked(_Given):
     """A query. Zen chooses the agent unless one is named; `session_id` of an earlier answer makes it a follow-up."""
 
     query: Annotated[
-        Text,
+        str,
         Field(min_length=1, max_length=10_000, examples=["When is the VAT return due?"]),
+        AfterValidator(_storable),
         AfterValidator(_worded),
     ]
     session_id: UUID | None = None
@@ -63,12 +69,12 @@ class Asked(_Given):
 class Citation(_Told):
     """Where an answer stands: lines of a file of the agent's knowledge, both inclusive, at a commit."""
 
-    file: str
-    lines: str
-    start_line: int
-    end_line: int
-    commit: str | None = None
-    text: str = ""
+    file: Quoted
+    lines: Quoted = ""
+    start_line: int | None = None
+    end_line: int | None = None
+    commit: Quoted | None = None
+    text: Quoted = ""
 
 
 class Candidate(_Told):
@@ -83,9 +89,10 @@ class Step(_Told):
     """One thing that Zen did: `route` chose who is asked, each `ask` is one agent's turn."""
 
     name: Literal["route", "ask"]
-    status: Literal["completed", "declined", "failed", "timed_out"]
+    status: StepStatus
     seconds: float
     agent: str | None = None
+    environment: Environment | None = None
     detail: str = ""
 
 
@@ -138,7 +145,7 @@ class FeedbackGiven(_Given):
     """What a person thinks of an answer."""
 
     rating: Annotated[int, Field(ge=1, le=5, description="1 useless, 5 just right", examples=[4])]
-    comment: Annotated[Text, Field(max_length=2_000)] = ""
+    comment: Annotated[str, Field(max_length=2_000), AfterValidator(_storable)] = ""
 
 
 class Feedback(FeedbackGiven):
@@ -185,9 +192,5 @@ class AgentAnswer(_Told):
     """What an agent's `ask` returns, as far as Zen reads it; an agent may say more."""
 
     answered: bool
-    answer: Annotated[str, Field(max_length=200_000)] = ""
+    answer: Annotated[str, Field(max_length=200_000), AfterValidator(_replaced)] = ""
     citations: Annotated[tuple[Citation, ...], Field(max_length=50)] = ()
-
-
-# Which of an organisation's servers can be asked right now: the socket of each instance.
-Endpoints = Mapping[UUID, str]

@@ -7,10 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Numeric, PrimaryKeyConstraint, func
+from sqlalchemy import BigInteger, Index, Numeric, PrimaryKeyConstraint, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
+from promptcraft.registry import Environment
 
 _SCHEMA = "orchestrator"
 _BY_DAY = {"schema": _SCHEMA, "postgresql_partition_by": "RANGE (created_at)"}
@@ -35,7 +36,7 @@ class ExecutionRow(Base):
     status: Mapped[str]
     agent_id: Mapped[str | None]
     agent_version: Mapped[str | None]
-    environment: Mapped[str | None]
+    environment: Mapped[Environment | None] = mapped_column(Text)
     routing_score: Mapped[float | None]
     candidates: Mapped[str] = mapped_column(default="[]")
     answered: Mapped[bool] = mapped_column(default=False)

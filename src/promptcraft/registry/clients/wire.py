@@ -142,7 +142,7 @@ def _events(content: bytes) -> Iterator[bytes]:
 
 
 def _reason(error: Mapping[str, Any]) -> str:
-    code, message = error.get("code"), str(error.get("message", ""))[:_LONGEST_REASON]
+    code, message = error.get("code"), _storable(str(error.get("message", ""))[:_LONGEST_REASON])
     if code == _UNSUPPORTED_REVISION or (code == _METHOD_NOT_FOUND and not message):
         return f"It does not speak MCP {REVISION}."
     return f"{message or 'an error without words'} (MCP error {code})"

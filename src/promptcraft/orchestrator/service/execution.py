@@ -1,0 +1,148 @@
+"""One query from its question to its answer, in three units of work: intent, committed; effect; outcome, committed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.kernel import context, telemetry
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.audit.catalogue.orchestrator import (
+    EXECUTION_COMPLETED,
+    EXECUTION_DECLINED,
+    EXECUTION_FAILED,
+    EXECUTION_TIMED_OUT,
+)
+from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.ids import new_id, time_of
+from promptcraft.orchestrator.errors import ExecutionClosed
+from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Execution, ExecutionStatus, Step
+from promptcraft.orchestrator.service import ledger
+from promptcraft.orchestrator.service.asking import Outcome, ask_in_turn
+from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
+from promptcraft.orchestrator.service.endpoints import running_endpoints
+from promptcraft.orchestrator.service.planning import Plan, plan_for
+from promptcraft.orchestrator.service.routing import RoutingIndexes
+from promptcraft.orchestrator.tables import ExecutionRow, ExecutionTextRow
+from promptcraft.registry import McpUpstream
+
+_NOBODY = "No agent here seems to know about this, so none was asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Zen:
+    """What one process routes and asks with."""
+
+    upstream: McpUpstream
+    indexes: RoutingIndexes = field(default_factory=RoutingIndexes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    execution_id: UUID
+    before: Before
+    plan: Plan
+    routed: Step
+
+
+async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Execution:
+    """Route a query to an agent, ask it, and keep what came of it.
+
+    Raises SessionNotFound, AgentNotFound, AgentNotRunning, NoAgents before anything is asked; AgentUnavailable,
+    AgentFailed, ExecutionTimedOut, ExecutionClosed with the execution's id once something was.
+    """
+    started = time.perf_counter()
+    async with unit_of_work(db, actor) as session:
+        intent = await _intend(session, zen, actor, asked, started)
+    if intent.plan.turns:
+        deadline = started + asked.time_limit_seconds
+        outcome = await ask_in_turn(zen.upstream, intent.plan.turns, asked.query, intent.before.context, deadline)
+    else:
+        nobody = AgentAnswer(answered=False, answer=_NOBODY)
+        outcome = Outcome(ExecutionStatus.COMPLETED, None, nobody, None)
+    async with unit_of_work(db, actor) as session:
+        execution = await _conclude(session, actor, intent, outcome, started)
+    if outcome.failure is not None:
+        outcome.failure.detail += f" Execution {intent.execution_id} keeps what happened."
+        raise outcome.failure
+    return execution
+
+
+async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, started: float) -> _Intent:
+    before = await begin_or_resume(session, actor, asked.session_id)
+    index = await zen.indexes.of(session, actor)
+    endpoints = await running_endpoints(session, actor, index.servers)
+    plan = plan_for(asked, index, endpoints, before.last_agent)
+    execution_id = new_id()
+    created_at = time_of(execution_id)
+    session.add(
+        ExecutionRow(
+            org_id=actor.org_id,
+            id=execution_id,
+            created_at=created_at,
+            user_id=actor.user_id,
+            session_id=before.session_id,
+            status=ExecutionStatus.RUNNING,
+            candidates=ledger.candidates_text(plan.candidates),
+            trace_id=telemetry.trace_id(),
+            request_id=context.current().request_id,
+            deadline=created_at + timedelta(seconds=asked.time_limit_seconds),
+        )
+    )
+    session.add(
+        ExecutionTextRow(org_id=actor.org_id, created_at=created_at, execution_id=execution_id, prompt=asked.query)
+    )
+    seconds = round(time.perf_counter() - started, 4)
+    routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
+    return _Intent(execution_id, before, plan, routed)
+
+
+async def _conclude(
+    session: AsyncSession, actor: Actor, intent: _Intent, outcome: Outcome, started: float
+) -> Execution:
+    steps = (intent.routed, *outcome.steps)
+    failure, answer = outcome.failure, outcome.answer
+    values: dict[str, Any] = {
+        "answered": answer is not None and answer.answered,
+        "processing_time_ms": round((time.perf_counter() - started) * 1000),
+        "total_cost": ledger.NO_COST,
+        "tokens": ledger.NO_TOKENS,
+        "steps": ledger.steps_text(steps),
+        "steps_completed": _completed(steps),
+        "error": failure.detail if failure else None,
+        "error_code": failure.code if failure else None,
+    }
+    if outcome.turn is not None:
+        server = outcome.turn.server
+        values |= {"agent_id": server.name, "agent_version": server.version, "environment": server.environment}
+        values["routing_score"] = outcome.turn.score
+        await remember(session, actor, intent.before.session_id, intent.execution_id, server.name)
+    row = await ledger.close(
+        session, actor, intent.execution_id, outcome.status, _event_of(outcome),
+        status_code=failure.status if failure else None, **values,
+    )  # fmt: skip
+    if row is None:
+        raise ExecutionClosed
+    text = await session.get_one(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
+    if answer is not None:
+        text.answer, text.citations = answer.answer, ledger.citations_text(answer.citations)
+    return ledger.execution_of(row, text)
+
+
+def _completed(steps: Sequence[Step]) -> int:
+    return sum(step.status in ("completed", "declined") for step in steps)
+
+
+def _event_of(outcome: Outcome) -> Any:
+    match outcome.status:
+        case ExecutionStatus.TIMED_OUT:
+            return EXECUTION_TIMED_OUT
+        case ExecutionStatus.FAILED:
+            return EXECUTION_FAILED
+        case _:
+            answered = outcome.answer is not None and outcome.answer.answered
+            return EXECUTION_COMPLETED if answered else EXECUTION_DECLINED
