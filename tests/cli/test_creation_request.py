@@ -106,8 +106,6 @@ def test_a_wrong_name_is_refused_before_anything_is_uploaded(run, signed_in, hom
     [
         ([], "NAME"),
         (["tax_advisor"], "--domain"),
-        (["tax_advisor", "--domain", "d"], "--description"),
-        (["tax_advisor", "--domain", "d", "--description", "d"], "--keywords"),
         (["tax_advisor", "--domain", "d", "--description", "d", "--keywords", "k"], "--knowledge"),
     ],
 )

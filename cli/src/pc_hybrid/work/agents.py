@@ -1,13 +1,18 @@
 """Agents that exist."""
 
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
-from pc_hybrid.text import safe, safe_lines, table
-from pc_hybrid.work.figures import moment
+from pc_hybrid.text import clipped, plural, safe, safe_lines, table
+from pc_hybrid.work.figures import UNKNOWN, moment
 from promptcraft_sdk.client import api
+from promptcraft_sdk.client.schemas import AgentDetail, AgentInstance
+
+_LONGEST = 200
+_INSTANCE_HEADS = ("ENVIRONMENT", "VERSION", "STATUS", "RESTARTS", "LAST ERROR")
 
 
 def list_agents(terminal: Terminal, status: str | None, domain: str | None) -> None:
@@ -22,7 +27,7 @@ def list_agents(terminal: Terminal, status: str | None, domain: str | None) -> N
 def show(terminal: Terminal, name: str) -> None:
     with connect() as client:
         agent = client.send(api.agent(name))
-    terminal.data(agent, table(("", ""), _described(agent.model_dump(mode="json", exclude_unset=True))))
+    terminal.data(agent, _described(agent))
 
 
 def logs(terminal: Terminal, name: str, lines: int | None) -> None:
@@ -39,18 +44,43 @@ def delete(terminal: Terminal, name: str, *, confirmed: bool) -> None:
     terminal.data({"name": name, "deleted": True}, [f"{name} is deleted"])
 
 
-def _described(fields: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    """Every field that the platform tells, nested ones by their path."""
-    rows: list[tuple[str, str]] = []
-    for key, value in fields.items():
-        if isinstance(value, dict):
-            rows += _described(cast("dict[str, object]", value), f"{prefix}{key}.")
-        else:
-            rows.append((f"{prefix}{key}", _shown(value)))
-    return rows
+def _described(agent: AgentDetail) -> Iterator[str]:
+    yield f"{safe(agent.name)} {safe(agent.version)} is {safe(agent.status)}"
+    facts = {
+        "display name": agent.display_name,
+        "description": clipped(safe(agent.description), _LONGEST),
+        "domain": agent.domain,
+        "keywords": ", ".join(agent.keywords),
+        "capabilities": "; ".join(agent.capabilities),
+        "knowledge": _knowledge(agent),
+        "tools": ", ".join(agent.tools),
+        "commit": (agent.commit or "")[:7],
+        "created": moment(agent.created_at),
+        **{f"isolation {at}": _isolation(held) for at, held in enumerate(agent.isolation, start=1)},
+    }
+    yield from table(("", ""), [(name, value) for name, value in facts.items() if value])
+    if agent.instances:
+        yield ""
+        yield from table(_INSTANCE_HEADS, [_instance(one) for one in agent.instances])
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(item) for item in cast("list[object]", value)) or "-"
-    return "-" if value is None or value == "" else str(value)
+def _knowledge(agent: AgentDetail) -> str:
+    if agent.documents is None or agent.passages is None:
+        return ""
+    return f"{plural(agent.documents, 'document')}, {plural(agent.passages, 'passage')}"
+
+
+def _instance(instance: AgentInstance) -> tuple[str, ...]:
+    restarts = str(instance.restarts)
+    return instance.environment, instance.version, instance.status, restarts, instance.last_error or UNKNOWN
+
+
+def _isolation(held: Mapping[str, Any]) -> str:
+    """What keeps the agent in, and by what each limit is held, in a line."""
+    limits: Mapping[str, Any] = held.get("limits") or {}
+    facts = {key: value for key, value in {**held, **limits}.items() if isinstance(value, str | bool)}
+    return ", ".join(f"{key.replace('_', ' ')}: {_yes_or_no(value)}" for key, value in facts.items())
+
+
+def _yes_or_no(value: object) -> str:
+    return str(value) if isinstance(value, str) else "yes" if value else "no"

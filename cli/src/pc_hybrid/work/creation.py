@@ -18,13 +18,15 @@ from promptcraft_sdk.client import Client, api
 
 # The platform decides about names; this only spares an upload that could not lead anywhere.
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}[a-z0-9]")
-_PURPOSES = {
-    "name": "what the agent is called",
-    "domain": "what it is about, in a word",
-    "description": "what it knows, in a sentence",
-    "keywords": "words that lead a question to it",
-    "knowledge": "the directory of documents that it answers from",
+_QUESTIONS = {
+    "name": "Name (lower-case letters, digits and _)",
+    "domain": "Domain (what it is about, in a word)",
+    "description": "Description (what it knows, in a sentence)",
+    "keywords": "Keywords (words that lead a question to it, with commas)",
+    "knowledge": "Knowledge (the directory of documents that it answers from)",
 }
+# What no agent can be made without.
+_NEEDED = ("name", "domain", "knowledge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def create(terminal: Terminal, wanted: Wanted, *, may_ask: bool, time_limit: flo
             resume=f"pc-hybrid agent watch {started.creation_id}",
             time_limit=time_limit,
         )
-        progress.conclude(terminal, client, name, end)
+        progress.conclude(terminal, client, end)
 
 
 def request_body(request: Mapping[str, Any], wanted: Wanted, uploads: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -132,15 +134,23 @@ def _completed(terminal: Terminal, wanted: Wanted, request: Mapping[str, Any], *
         "knowledge": wanted.knowledge or spec.get("knowledge_sources"),
     }
     absent = [field for field, value in given.items() if not value]
-    if absent and not (may_ask and people_here()):
-        raise missing("NAME" if absent[0] == "name" else f"--{absent[0]}", _PURPOSES[absent[0]])
+    if not (may_ask and people_here()):
+        for field in _NEEDED:
+            if field in absent:
+                raise _lacking(field)
+        return wanted
     for field in absent:
-        answer = terminal.ask(field.capitalize(), f"--{field}", _PURPOSES[field])
-        if not answer:
-            raise missing(f"--{field}", _PURPOSES[field])
-        value: Any = {"keywords": (answer,), "knowledge": (Path(answer).expanduser(),)}.get(field, answer)
-        wanted = replace(wanted, **{field: value})
+        answer = terminal.ask(_QUESTIONS[field], f"--{field}", _QUESTIONS[field])
+        if answer:
+            value: Any = {"keywords": (answer,), "knowledge": (Path(answer).expanduser(),)}.get(field, answer)
+            wanted = replace(wanted, **{field: value})
+        elif field in _NEEDED:
+            raise _lacking(field)
     return wanted
+
+
+def _lacking(field: str) -> Failure:
+    return missing("NAME" if field == "name" else f"--{field}", _QUESTIONS[field])
 
 
 def _checked_name(name: str) -> str:

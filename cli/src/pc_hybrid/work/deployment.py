@@ -17,7 +17,7 @@ def deploy(terminal: Terminal, name: str, environment: Environment, *, wait: boo
             terminal.say(f"Follow it:  pc-hybrid agent watch {started.deployment_id}")
             return
         terminal.say(f"Deploying {name} to {environment}")
-        _follow_deployment(terminal, client, name, started.deployment_id, time_limit)
+        _follow_deployment(terminal, client, started.agent_name, started.deployment_id, time_limit)
 
 
 def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
@@ -37,7 +37,7 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
             resume=f"pc-hybrid agent watch {identifier}",
             time_limit=time_limit,
         )
-        progress.conclude(terminal, client, state.agent_name, end)
+        progress.conclude(terminal, client, end)
 
 
 def _follow_deployment(terminal: Terminal, client: Client, name: str, deployment_id: UUID, time_limit: float) -> None:
@@ -48,4 +48,4 @@ def _follow_deployment(terminal: Terminal, client: Client, name: str, deployment
         resume=f"pc-hybrid agent watch {deployment_id}",
         time_limit=time_limit,
     )
-    progress.conclude(terminal, client, name, end)
+    progress.conclude(terminal, client, end)

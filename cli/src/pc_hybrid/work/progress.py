@@ -45,25 +45,32 @@ def follow(terminal: Terminal, poll: Callable[[], Progress], *, what: str, resum
         view.clear()
 
 
-def conclude(terminal: Terminal, client: Client, name: str, end: Progress) -> None:
+def conclude(terminal: Terminal, client: Client, end: Progress) -> None:
     """The last word: the agent as it is now, or why there is none."""
     for warning in end.warnings:
         terminal.warn(warning)
     if end.status != "completed":
-        failed = next((step for step in end.steps if step.status == "failed"), None)
         if terminal.format == "json":
             terminal.data(end, [])
-        raise Failure(
-            f"{name}: step {failed.name} failed" if failed else f"{name}: {end.status}",
-            why=[("", failed.error)] if failed and failed.error else [],
-            next_step=end.next_step or "",
-        )
-    agent = client.send(api.agent(name))
+        raise _failure(end)
+    agent = client.send(api.agent(end.agent_name))
+    places = [instance.environment for instance in agent.instances if instance.status == agent.status]
+    where = f" in {safe(', '.join(places))}" if places else ""
     seconds = sum(step.seconds or 0 for step in end.steps)
-    where = f" in {safe(str(agent.environment))}" if agent.environment else ""
     terminal.data(end, [f"{safe(agent.name)} {safe(agent.version)} is {safe(agent.status)}{where} ({seconds:.1f} s)"])
     if end.next_step:
         terminal.say(next_line(end.next_step))
+
+
+def _failure(end: Progress) -> Failure:
+    """Which step failed, and why."""
+    failed = next((step for step in end.steps if step.error), None)
+    reason = end.error or (failed.error if failed else None)
+    return Failure(
+        f"{end.agent_name}: {failed.name} failed" if failed else f"{end.agent_name}: {end.status}",
+        why=[("", line) for line in (reason or "").splitlines()],
+        next_step=end.next_step or "",
+    )
 
 
 def aligned(left: str, right: str, seconds: float | None, *, indent: int = 0) -> str:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from promptcraft_sdk.client.schemas import (
     Agent,
     AgentCreate,
+    AgentDetail,
     AuditEvent,
     Creation,
     Deployment,
@@ -93,8 +94,8 @@ def agents(*, status: str | None = None, domain: str | None = None) -> Call[list
     return _get(_AGENTS, list[Agent], query={"status": status, "domain": domain})
 
 
-def agent(name: str) -> Call[Agent]:
-    return _get(_AGENTS + "/{name}", Agent, name=name)
+def agent(name: str) -> Call[AgentDetail]:
+    return _get(_AGENTS + "/{name}", AgentDetail, name=name)
 
 
 def delete_agent(name: str) -> Call[None]:

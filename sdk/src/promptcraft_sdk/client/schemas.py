@@ -125,9 +125,13 @@ class Deployment(Answer):
     """A deployment that was accepted; follow it by its id."""
 
     deployment_id: UUID
+    agent_name: str
+    environment: str
 
 
 class Step(Answer):
+    """`seconds` is None until the step ended."""
+
     name: str
     status: str
     seconds: float | None = None
@@ -138,12 +142,14 @@ class Step(Answer):
 class Progress(Answer):
     """How far a creation or a deployment is. `status` is pending, running, completed or failed."""
 
-    agent_name: str = ""
+    agent_name: str
     status: str
-    phase: str | None = None
+    phase: str = ""
     progress_percentage: float = 0
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
+    error: str | None = None
+    error_code: str | None = None
     next_step: str | None = None
 
     @property
@@ -157,7 +163,31 @@ class Agent(Answer):
     status: str
     version: str
     created_at: datetime
-    environment: str | None = None
+
+
+class AgentInstance(Answer):
+    """One process of an agent, or one that is meant to run."""
+
+    environment: str
+    version: str
+    status: str
+    restarts: int = 0
+    last_error: str | None = None
+    host: str | None = None
+
+
+class AgentDetail(Agent):
+    display_name: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    documents: int | None = None
+    passages: int | None = None
+    commit: str | None = None
+    repository_url: str | None = None
+    instances: tuple[AgentInstance, ...] = ()
+    tools: tuple[str, ...] = ()
+    isolation: tuple[dict[str, Any], ...] = ()
 
 
 class Logs(Answer):
