@@ -40,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("rest", nargs=argparse.REMAINDER)
     settings.set_defaults(start=_config)
     admin = commands.add_parser("admin", help="first aid on the host")
-    admin.add_argument("rest", nargs=argparse.REMAINDER)
+    admin.add_argument("action", choices=["bootstrap"], help="bootstrap: make the first organisation and administrator")
+    admin.add_argument("--gate", type=int, help=argparse.SUPPRESS)
     admin.set_defaults(start=_admin)
     return parser
 
@@ -85,7 +86,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
 def _admin(arguments: argparse.Namespace) -> int:
     from promptcraft.app import admin
 
-    return admin.main(arguments.rest)
+    return admin.main(arguments.gate)
 
 
 _ROLES = (
