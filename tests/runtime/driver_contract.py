@@ -62,7 +62,10 @@ class DriverContract:
         await eventually(lambda: ask(handle))
         await driver.stop(handle, 10)
 
-        assert [line for line in await driver.logs(handle.instance_id, 100) if "GET" not in line] == ["listening", "leaving"]
+        assert [line for line in await driver.logs(handle.instance_id, 100) if "GET" not in line] == [
+            "listening",
+            "leaving",
+        ]
         assert await driver.logs(handle.instance_id, 1) == ["leaving"]
         await driver.forget(handle.instance_id)
         assert await driver.logs(handle.instance_id, 100) == []

@@ -17,8 +17,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def address_string(self):
-        return "platform"
+    def log_message(self, *_):
+        pass
 
 def leave(*_):
     print("leaving", flush=True)

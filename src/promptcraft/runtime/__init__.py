@@ -10,6 +10,7 @@ from promptcraft.runtime.errors import (
 )
 from promptcraft.runtime.schemas import (
     CompletedRun,
+    Environment,
     HostReport,
     Instance,
     InstanceDesired,
@@ -17,6 +18,7 @@ from promptcraft.runtime.schemas import (
     InstanceSpec,
     IsolationReport,
     Limits,
+    RestartPolicy,
     RuntimeUsage,
 )
 from promptcraft.runtime.service import (
@@ -35,6 +37,7 @@ from promptcraft.runtime.service import (
 
 __all__ = [
     "CompletedRun",
+    "Environment",
     "HostPlaces",
     "HostReport",
     "Instance",
@@ -51,6 +54,7 @@ __all__ = [
     "NotRunnable",
     "Pace",
     "ProcessDriver",
+    "RestartPolicy",
     "RuntimeDriver",
     "RuntimeUsage",
     "desire",
