@@ -89,7 +89,7 @@ async def test_conditions_narrow_down_together(alice: Person, person):
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 0}, {"limit": 501}, {"actor": "bob"}, {"since": "yesterday"}, {"other": "1"}],
+    [{"limit": 0}, {"limit": 501}, {"actor": "bob"}, {"since": "yesterday"}, {"request_id": "a\0b"}, {"other": "1"}],
 )
 async def test_a_query_that_makes_no_sense_is_a_bad_request(alice: Person, query: dict[str, str]):
     answer = await alice.get(PATH, **query)

@@ -1,5 +1,6 @@
 """Signing in and out, and what each attempt leaves in the log."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -154,14 +155,25 @@ async def test_a_username_is_the_same_in_any_case(alice: Person, nobody: httpx.A
         {"username": "", "password": "b"},
         {"username": "a", "password": "b" * 1025},
         {"username": ["a"], "password": "b"},
+        {"username": "a\0b", "password": "b"},
+        {"username": "\ud800", "password": "b"},
         [],
     ],
 )
 async def test_what_is_neither_a_login_nor_a_session_is_422_and_is_not_repeated(nobody: httpx.AsyncClient, body):
-    answer = await nobody.post("/auth/token", json=body)
+    headers = {"Content-Type": "application/json"}
+
+    answer = await nobody.post("/auth/token", content=json.dumps(body), headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
     assert "bbbb" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["🙂", "a'; drop table identity.session; --", "\u202enimda", "a" * 254, "%", "\n"])
+async def test_whatever_is_typed_as_a_name_is_refused_like_any_other(nobody: httpx.AsyncClient, name: str):
+    answer = await sign_in(nobody, name)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "login_refused")
 
 
 async def test_the_log_holds_the_name_that_was_tried_and_never_the_password(

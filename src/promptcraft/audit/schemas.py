@@ -79,5 +79,7 @@ class AuditQuery(BaseModel):
     until: Annotated[datetime | None, Field(description="older than this")] = None
     actor: Annotated[UUID | None, Field(description="id of the user who acted")] = None
     action: Annotated[str | None, Field(max_length=100, description="operation: agent.create, or agent.*")] = None
-    request_id: Annotated[str | None, Field(max_length=128, description="as X-Request-ID of an answer names it")] = None
+    request_id: Annotated[
+        str | None, Field(max_length=128, pattern=r"^[!-~]+$", description="as X-Request-ID of an answer names it")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50

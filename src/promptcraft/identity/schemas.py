@@ -12,7 +12,8 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    username: Annotated[str, Field(min_length=1, max_length=254)] | None = None
+    # PostgreSQL's text holds every character but one.
+    username: Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00]*$")] | None = None
     # The bound keeps hashing cheap: argon2 reads all of it.
     password: Annotated[SecretStr, Field(min_length=1, max_length=1024)] | None = None
     session: Annotated[SecretStr, Field(min_length=1, max_length=200)] | None = None

@@ -33,7 +33,9 @@ class AppSettings(ContextSettings):
         tuple[str, ...],
         Setting(addresses.ENDPOINTS, "instances behind the proxy, as `status` shows them", effect=False),
     ] = ()
-    debug_mode: Annotated[bool, Setting(forms.FLAG, "verbose problem details; refused with COMPLIANCE_LEVEL")] = False
+    debug_mode: Annotated[
+        bool, Setting(forms.FLAG, "verbose problem details; refused with COMPLIANCE_LEVEL", effect=False)
+    ] = False
     enable_swagger_ui: Annotated[bool, Setting(forms.FLAG, "interactive API documentation", effect=False)] = False
     enable_performance_profiling: Annotated[
         bool, Setting(forms.FLAG, "sampling profiler for administrators", effect=False)
