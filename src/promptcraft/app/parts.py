@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from promptcraft import analytics
+from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
 from promptcraft.identity import Identity, open_identity
@@ -24,7 +26,7 @@ _HOUR = 3600.0
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, audit_router, orchestrator_router]
+    return [identity_router, audit_router, orchestrator_router, analytics_router]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Parts:
         app.state.authenticate = authenticate_request
         app.state.identity = self.identity
         app.state.zen = self.zen
+        runtime = self.process.settings.runtime
+        app.state.prices = analytics.Prices(runtime.price_cpu_second, runtime.price_gib_second)
         app.state.isolation = self.isolation
 
     async def isolation(self) -> list[dict[str, Any]]:
@@ -67,7 +71,7 @@ class Parts:
 
 
 def _standing_jobs() -> list[StandingJob]:
-    consumers: list[outbox.Consumer] = []
+    consumers: list[outbox.Consumer] = [*analytics.CONSUMERS]
     return [
         StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers)),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
