@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from promptcraft.settings.files import read_settings_file, without_comment
@@ -103,9 +105,16 @@ def closest(name: str, known: frozenset[str]) -> str | None:
     return min(near)[1] if near else None
 
 
+@cache
+def _parts(name: str) -> tuple[str, ...]:
+    """Cut a name into five: two edits, each of which may lie across a cut, leave at least one part as it is."""
+    cuts = [len(name) * part // 5 for part in range(6)]
+    return tuple(name[start:end] for start, end in pairwise(cuts))
+
+
 def _edits(a: str, b: str, *, limit: int) -> int:
     """Count the insertions, deletions, replacements and swaps of neighbours between two names, up to a limit."""
-    if abs(len(a) - len(b)) > limit:
+    if abs(len(a) - len(b)) > limit or not any(part in a for part in _parts(b)):
         return limit + 1
     two_above: list[int] = []
     above = list(range(len(b) + 1))
