@@ -1,18 +1,34 @@
 """The Agent Factory's bodies (specification §5.1), and what an agent looks like from outside."""
 
+import re
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from promptcraft.kernel.jobs import StepView
 from promptcraft.runtime import Environment, RestartPolicy
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]{1,39}[a-z0-9]$"
+NAME_PATTERN = "^[a-z][a-z0-9_]{2,40}$"
 _LONGEST_TEXT = 10_000
 
 AgentStatus = Literal["building", "built", "deploying", "running", "unhealthy", "stopped", "failed"]
+
+
+def _usable_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(f"must match {NAME_PATTERN}")
+    if name.endswith("_"):
+        raise ValueError("must not end in _")
+    return name
+
+
+AgentName = Annotated[
+    str,
+    AfterValidator(_usable_name),
+    Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{1,39}[a-z0-9]$", "examples": ["tax_advisor"]}),
+]
 Frequency = Literal["daily", "weekly", "monthly"]
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
 Word = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
@@ -31,7 +47,7 @@ class KnowledgeSource(_Body):
 
 
 class AgentSpec(_Body):
-    name: Annotated[str, Field(pattern=NAME_PATTERN, examples=["tax_advisor"])]
+    name: AgentName
     display_name: Text = ""
     description: Text = ""
     domain: Annotated[str, Field(max_length=200, examples=["finance"])]

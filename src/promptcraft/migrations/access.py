@@ -56,6 +56,9 @@ TABLES: dict[str, Access] = {
     "orchestrator.execution_text": Access(app=ALL),
     "orchestrator.conversation": Access(app=READ_ADD_CHANGE),
     "orchestrator.feedback": Access(app=READ_ADD_CHANGE),
+    "agents.agent": Access(app=ALL),
+    "agents.version": Access(app=ALL),
+    "agents.upload": Access(app=READ_ADD),
 }
 
 # The tables that `system` sees across organisations; a test pins this list.

@@ -38,6 +38,7 @@ from promptcraft.runtime.service import (
 __all__ = [
     "CompletedRun",
     "Environment",
+    "Environment",
     "HostPlaces",
     "HostReport",
     "Instance",
@@ -54,6 +55,7 @@ __all__ = [
     "NotRunnable",
     "Pace",
     "ProcessDriver",
+    "RestartPolicy",
     "RestartPolicy",
     "RuntimeDriver",
     "RuntimeUsage",

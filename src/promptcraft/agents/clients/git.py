@@ -11,6 +11,7 @@ from promptcraft.agents.errors import GitFailed
 
 BRANCH = "main"
 _SECONDS = 60.0
+_PLAIN = ("-c", "core.bare=false", "-c", "core.autocrlf=false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Repository:
         await asyncio.to_thread(_clear, work)
         work.parent.mkdir(parents=True, exist_ok=True)
         await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
-        inside = (f"--git-dir={work}", f"--work-tree={tree}", "-c", "core.bare=false", "-c", "core.autocrlf=false")
+        inside = (f"--git-dir={work}", f"--work-tree={tree}", *_PLAIN)
         await self._git(None, *inside, "add", "--all", "--force", ".")
         identity = self._identity(at)
         await self._git(identity, *inside, "commit", "--quiet", "--no-verify", "--message", message)
@@ -44,7 +45,14 @@ class Repository:
         partial = target.with_name(target.name + ".new")
         await asyncio.to_thread(_clear, partial)
         partial.mkdir(parents=True)
-        inside = (f"--git-dir={self.path}", f"--work-tree={partial}", "-c", "core.bare=false", "-c", "core.autocrlf=false")
+        inside = (
+            f"--git-dir={self.path}",
+            f"--work-tree={partial}",
+            "-c",
+            "core.bare=false",
+            "-c",
+            "core.autocrlf=false",
+        )
         index = {"GIT_INDEX_FILE": str(partial) + ".index"}
         await self._git(index, *inside, "checkout", "--quiet", "--force", commit, "--", ".")
         Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)

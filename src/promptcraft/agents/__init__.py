@@ -1,0 +1,25 @@
+"""The Agent Factory: makes, deploys and keeps agents."""
+
+from promptcraft.agents.schemas import (
+    Agent,
+    AgentCreate,
+    AgentDetail,
+    CreationEnvelope,
+    DeployRequest,
+    Progress,
+    Upload,
+)
+from promptcraft.agents.service import Factory, Limits, Supplies
+
+__all__ = [
+    "Agent",
+    "AgentCreate",
+    "AgentDetail",
+    "CreationEnvelope",
+    "DeployRequest",
+    "Factory",
+    "Limits",
+    "Progress",
+    "Supplies",
+    "Upload",
+]

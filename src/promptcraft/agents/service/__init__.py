@@ -1,0 +1,42 @@
+"""The Agent Factory: from a spec and documents to an agent that answers."""
+
+from promptcraft.agents.service.creation import (
+    create_agent,
+    creation_ended,
+    creation_progress,
+    deploy_agent,
+    deployment_ended,
+    deployment_progress,
+)
+from promptcraft.agents.service.factory import Factory, Limits
+from promptcraft.agents.service.keeping import (
+    agent_logs,
+    delete_agent,
+    list_agents,
+    remove_files,
+    repository_bundle,
+    show_agent,
+    wait_until_stopped,
+)
+from promptcraft.agents.service.render import Supplies
+from promptcraft.agents.service.uploads import upload_knowledge
+
+__all__ = [
+    "Factory",
+    "Limits",
+    "Supplies",
+    "agent_logs",
+    "create_agent",
+    "creation_ended",
+    "creation_progress",
+    "delete_agent",
+    "deploy_agent",
+    "deployment_ended",
+    "deployment_progress",
+    "list_agents",
+    "remove_files",
+    "repository_bundle",
+    "show_agent",
+    "upload_knowledge",
+    "wait_until_stopped",
+]

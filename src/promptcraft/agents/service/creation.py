@@ -1,0 +1,217 @@
+"""Asking for an agent, and what became of it."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.agents.errors import (
+    AgentBusy,
+    AgentExists,
+    AgentNotFound,
+    CreationNotFound,
+    DeploymentNotFound,
+    SpecNotUsable,
+)
+from promptcraft.agents.schemas import (
+    AgentCreate,
+    CreationAccepted,
+    CreationEnvelope,
+    DeploymentAccepted,
+    DeployRequest,
+    Order,
+    Progress,
+)
+from promptcraft.agents.service.admission import admit, limits_of
+from promptcraft.agents.service.building import clear_workspace
+from promptcraft.agents.service.factory import Factory
+from promptcraft.agents.service.pipeline import BUILD_STEPS, DEPLOY_STEPS
+from promptcraft.agents.tables import AgentRow
+from promptcraft.kernel import audit, clock
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.audit.catalogue.agents import (
+    CREATION_FAILED,
+    CREATION_REQUESTED,
+    DEPLOYMENT_FAILED,
+    DEPLOYMENT_REQUESTED,
+)
+from promptcraft.kernel.errors import FieldProblem
+from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.jobs import JobState, JobView, enqueue, job_durations, job_view
+
+_PLANNED = [
+    "Generate agent code from template",
+    "Create knowledge base schema",
+    "Build and test the agent in isolation",
+]
+_PLANNED_DEPLOYMENT = ["Deploy to target environment", "Register with Zen orchestrator"]
+
+
+async def create_agent(session: AsyncSession, actor: Actor, factory: Factory, request: AgentCreate) -> CreationEnvelope:
+    """Admit the spec and start its pipeline.
+
+    Raises SpecNotUsable with every problem, AgentExists.
+    """
+    spec, config = request.agent_spec, request.deployment_config
+    name = spec.name
+    taken = select(AgentRow.id).where(AgentRow.org_id == actor.org_id, AgentRow.name == name)
+    warnings = await admit(session, actor, factory, request)
+    if await session.scalar(taken) is not None:
+        raise AgentExists(f"There is an agent {name} already.")
+    memory, cpus = limits_of(config.resource_limits, factory)
+    order = Order(
+        agent_id=new_id(), version=1, spec=spec, environment=config.environment, memory_bytes=memory,
+        cpus=float(cpus), requested_at=clock.now(), deploys=config.auto_deploy,
+    )  # fmt: skip
+    session.add(
+        AgentRow(
+            org_id=actor.org_id,
+            id=order.agent_id,
+            name=name,
+            domain=spec.domain,
+            stage="building",
+            version=1,
+            order=order.model_dump_json(),
+            created_by=actor.user_id,
+            created_at=order.requested_at,
+        )  # fmt: skip
+    )
+    estimate = await _estimate(session, actor)
+    steps = BUILD_STEPS + DEPLOY_STEPS if order.deploys else BUILD_STEPS
+    job_id = await enqueue(session, actor, Order.CREATE, order, steps, warnings=warnings)
+    await audit.record(
+        session, actor, CREATION_REQUESTED, resource=name, agent=name, creation=job_id, domain=spec.domain,
+        environment=order.environment, auto_deploy=order.deploys,
+    )  # fmt: skip
+    accepted = CreationAccepted(
+        creation_id=job_id,
+        estimated_duration_minutes=estimate,
+        agent_name=name,
+        repository_url=repository_url(name),
+        progress_endpoint=f"/api/v4/admin/agents/creation/{job_id}/status",
+    )
+    deployment = _PLANNED_DEPLOYMENT if order.deploys else [f"Deploy it with `pc-hybrid agent deploy {name}`"]
+    return CreationEnvelope(data=accepted, next_steps=[*_PLANNED, *deployment])
+
+
+async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: DeployRequest) -> DeploymentAccepted:
+    """Start the newest version of an agent in an environment.
+
+    Raises AgentNotFound, AgentBusy, SpecNotUsable where the body names another agent.
+    """
+    if request.agent_name != name:
+        what = f"must be {name}, as in the path"
+        raise SpecNotUsable("The path and the body name two agents.", errors=[FieldProblem("/agent_name", what)])
+    row = await _locked(session, actor, name)
+    order = Order.model_validate_json(row.order).model_copy(
+        update={
+            "environment": request.environment,
+            "restart_policy": request.restart_policy,
+            "version": row.version,
+            "requested_at": clock.now(),
+            "deploys": True,
+        }
+    )
+    row.stage = "deploying"
+    job_id = await enqueue(session, actor, Order.DEPLOY, order, DEPLOY_STEPS)
+    await audit.record(
+        session, actor, DEPLOYMENT_REQUESTED, resource=name, agent=name, deployment=job_id,
+        environment=order.environment, restart_policy=order.restart_policy,
+    )  # fmt: skip
+    return DeploymentAccepted(
+        deployment_id=job_id,
+        agent_name=name,
+        environment=order.environment,
+        progress_endpoint=f"/api/v4/admin/agents/deployments/{job_id}",
+    )
+
+
+async def creation_progress(session: AsyncSession, actor: Actor, creation_id: UUID) -> Progress:
+    """How far a creation is. Raises CreationNotFound, also for another organisation's."""
+    job = await job_view(session, actor.org_id, creation_id)
+    if job is None or job.kind != Order.CREATE:
+        raise CreationNotFound
+    return _progress(job)
+
+
+async def deployment_progress(session: AsyncSession, actor: Actor, deployment_id: UUID) -> Progress:
+    """How far a deployment is. Raises DeploymentNotFound, also for another organisation's."""
+    job = await job_view(session, actor.org_id, deployment_id)
+    if job is None or job.kind != Order.DEPLOY:
+        raise DeploymentNotFound
+    return _progress(job)
+
+
+async def creation_ended(session: AsyncSession, actor: Actor, job: JobView, factory: Factory) -> None:
+    """Make the end of a creation true: a built or deployed agent, or nothing but the record of why."""
+    order = Order.model_validate_json(job.payload)
+    clear_workspace(factory, job.id)
+    agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
+    if job.state is JobState.COMPLETED:
+        if agent is not None and not order.deploys:
+            agent.stage = "built"
+        return
+    if agent is not None:
+        await session.delete(agent)
+    await audit.record(
+        session, actor, CREATION_FAILED, resource=order.spec.name, agent=order.spec.name, creation=job.id,
+        phase=job.phase, reason=job.error, error=job.error,
+    )  # fmt: skip
+
+
+async def deployment_ended(session: AsyncSession, actor: Actor, job: JobView) -> None:
+    """Make the end of a deployment true; after a failed one the agent is as it was before."""
+    if job.state is JobState.COMPLETED:
+        return
+    order = Order.model_validate_json(job.payload)
+    agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
+    if agent is not None:
+        agent.stage = "built"
+    await audit.record(
+        session, actor, DEPLOYMENT_FAILED, resource=order.spec.name, agent=order.spec.name, deployment=job.id,
+        environment=order.environment, phase=job.phase, reason=job.error, error=job.error,
+    )  # fmt: skip
+
+
+def repository_url(name: str) -> str:
+    """Where the repository leaves the platform, as a git bundle."""
+    return f"/api/v4/admin/agents/{name}/repository"
+
+
+async def _estimate(session: AsyncSession, actor: Actor) -> float | None:
+    seconds = await job_durations(session, actor.org_id, Order.CREATE)
+    return None if seconds is None else round(seconds / 60, 3)
+
+
+async def _locked(session: AsyncSession, actor: Actor, name: str) -> AgentRow:
+    found = select(AgentRow).where(AgentRow.org_id == actor.org_id, AgentRow.name == name).with_for_update()
+    row = await session.scalar(found)
+    if row is None:
+        raise AgentNotFound(f"There is no agent {name}.")
+    if row.stage in ("building", "deploying"):
+        raise AgentBusy(f"{name} is {row.stage}.")
+    return row
+
+
+def _progress(job: JobView) -> Progress:
+    order = Order.model_validate_json(job.payload)
+    # What is being undone is still running for whoever waits: the end is when nothing is left behind.
+    status = "running" if job.state is JobState.COMPENSATING else job.state.value
+    phase = job.phase
+    if job.state is JobState.COMPLETED:
+        phase = "deployed" if order.deploys else "built"
+    next_step = job.next_step
+    if job.state is JobState.COMPLETED:
+        name = order.spec.name
+        next_step = 'Ask it: pc-hybrid ask "..."' if order.deploys else f"Deploy it: pc-hybrid agent deploy {name}"
+    return Progress(
+        agent_name=order.spec.name,
+        status=status,
+        phase=phase,
+        progress_percentage=job.percentage,
+        steps=job.steps,
+        warnings=job.warnings,
+        error=job.error,
+        error_code=job.error_code,
+        next_step=next_step,
+    )

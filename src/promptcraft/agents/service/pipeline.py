@@ -1,0 +1,5 @@
+"""The pipeline's steps in their order, by the names that the ledger keeps."""
+
+BUILD_STEPS = ("validate", "render", "ingest", "tests", "verify", "repository")
+DEPLOY_STEPS = ("start", "healthy", "contract", "register", "route")
+REMOVE_STEPS = ("stop", "remove")

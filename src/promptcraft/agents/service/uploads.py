@@ -1,0 +1,80 @@
+"""Knowledge that is sent to the platform."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from promptcraft.agents.clients import Unpacked, unpack
+from promptcraft.agents.clients.archive import MOST_BYTES
+from promptcraft.agents.clients.places import remove
+from promptcraft.agents.errors import ArchiveTooLarge
+from promptcraft.agents.schemas import Upload
+from promptcraft.agents.service.factory import Factory
+from promptcraft.agents.service.sources import UPLOAD_PREFIX
+from promptcraft.agents.tables import UploadRow
+from promptcraft.kernel import audit, clock
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.audit.catalogue.agents import KNOWLEDGE_UPLOADED
+from promptcraft.kernel.db import unit_of_work
+from promptcraft.kernel.ids import new_id
+
+# A tar is a little larger than what it holds; a packed one never needs to be.
+_MOST_SENT = MOST_BYTES + 10**7
+
+
+async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[bytes]) -> Upload:
+    """Store the documents of a tar or tar.gz; the same documents are stored once, under the same `source`.
+
+    Raises ArchiveNotUsable naming the entry, ArchiveTooLarge; nothing is kept then.
+    """
+    incoming = factory.places.incoming(new_id())
+    try:
+        await asyncio.to_thread(incoming.mkdir, parents=True)
+        archive = incoming / "archive"
+        await _receive(body, archive)
+        found = await asyncio.to_thread(unpack, archive, incoming / "documents")
+        return await _keep(factory, actor, incoming / "documents", found)
+    finally:
+        await asyncio.to_thread(remove, incoming)
+
+
+async def _receive(body: AsyncIterator[bytes], archive: Path) -> None:
+    received = 0
+    file: IO[bytes] = await asyncio.to_thread(archive.open, "wb")
+    try:
+        async for chunk in body:
+            received += len(chunk)
+            if received > _MOST_SENT:
+                raise ArchiveTooLarge
+            await asyncio.to_thread(file.write, chunk)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+async def _keep(factory: Factory, actor: Actor, documents: Path, found: Unpacked) -> Upload:
+    """Move the documents to their place, then record them; a place without a record is taken over by the next."""
+    place = factory.places.upload(actor.org_id, found.sha256)
+    async with unit_of_work(factory.db, actor) as session:
+        known = await session.scalar(select(UploadRow).filter_by(org_id=actor.org_id, sha256=found.sha256))
+    if known is None or not place.is_dir():
+        await asyncio.to_thread(_move, documents, place)
+    async with unit_of_work(factory.db, actor) as session:
+        row = {
+            "org_id": actor.org_id, "sha256": found.sha256, "documents": found.documents, "bytes": found.bytes,
+            "uploaded_by": actor.user_id, "uploaded_at": clock.now(),
+        }  # fmt: skip
+        await session.execute(insert(UploadRow).values(row).on_conflict_do_nothing())
+        await audit.record(
+            session, actor, KNOWLEDGE_UPLOADED, resource=found.sha256, documents=found.documents, bytes=found.bytes
+        )
+    return Upload(source=UPLOAD_PREFIX + found.sha256, documents=found.documents, bytes=found.bytes)
+
+
+def _move(documents: Path, place: Path) -> None:
+    remove(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    documents.rename(place)

@@ -1,0 +1,55 @@
+"""The factory's jobs, bound to what one process works with."""
+
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from promptcraft.agents import service
+from promptcraft.agents.schemas import Order, Removal
+from promptcraft.agents.service import Factory, building, deploying
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.jobs import JobKind, JobView, Step
+
+
+def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
+    """Creating, deploying and removing agents."""
+
+    async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> None:
+        await service.creation_ended(session, actor, job, factory)
+
+    build, deploy = _build_steps(factory), _deploy_steps(factory)
+    return (
+        JobKind(Order.CREATE, Order, (*build, *deploy), creation_ended),
+        JobKind(Order.DEPLOY, Order, deploy, service.deployment_ended),
+        JobKind(
+            Removal.KIND,
+            Removal,
+            (
+                Step("stop", partial(service.wait_until_stopped, factory)),
+                Step("remove", partial(service.remove_files, factory)),
+            ),
+            max_attempts=1000,
+        ),
+    )
+
+
+def _build_steps(factory: Factory) -> tuple[Step, ...]:
+    clear = partial(building.undo_workspace, factory)
+    return (
+        Step("validate", partial(building.validate, factory), clear),
+        Step("render", partial(building.render, factory), clear),
+        Step("ingest", partial(building.ingest, factory)),
+        Step("tests", partial(building.generate_tests, factory)),
+        Step("verify", partial(building.verify, factory)),
+        Step("repository", partial(building.commit, factory), partial(building.undo_commit, factory)),
+    )
+
+
+def _deploy_steps(factory: Factory) -> tuple[Step, ...]:
+    return (
+        Step("start", partial(deploying.start, factory), partial(deploying.undo_start, factory)),
+        Step("healthy", partial(deploying.wait_until_healthy, factory)),
+        Step("contract", partial(deploying.take_contract, factory)),
+        Step("register", partial(deploying.register, factory), partial(deploying.undo_register, factory)),
+        Step("route", partial(deploying.route, factory)),
+    )

@@ -1,0 +1,54 @@
+"""The Agent Factory's events."""
+
+from promptcraft.kernel.audit.event import Event
+
+CREATION_REQUESTED = Event(
+    id=3001,
+    name="agent.create",
+    sentence="{actor} asked for the agent {resource}",
+)
+AGENT_BUILT = Event(
+    id=3002,
+    name="agent.build",
+    sentence="version {version} of the agent {resource} was built from {documents} documents",
+    component="agent",
+)
+CREATION_FAILED = Event(
+    id=3003,
+    name="agent.fail_creation",
+    sentence="the creation of the agent {resource} failed at {phase}: {reason}",
+    severity="error",
+    status="failure",
+    component="agent",
+)
+DEPLOYMENT_REQUESTED = Event(
+    id=3004,
+    name="agent.deploy",
+    sentence="{actor} asked for the agent {resource} in {environment}",
+)
+AGENT_DEPLOYED = Event(
+    id=3005,
+    name="agent.start",
+    sentence="version {version} of the agent {resource} answers in {environment}",
+    component="agent",
+)
+DEPLOYMENT_FAILED = Event(
+    id=3006,
+    name="agent.fail_deployment",
+    sentence="the deployment of the agent {resource} in {environment} failed at {phase}: {reason}",
+    severity="error",
+    status="failure",
+    component="agent",
+)
+AGENT_DELETED = Event(
+    id=3007,
+    name="agent.delete",
+    sentence="{actor} deleted the agent {resource}",
+    severity="warning",
+)
+KNOWLEDGE_UPLOADED = Event(
+    id=3008,
+    name="knowledge.upload",
+    sentence="{actor} uploaded {documents} documents as {resource}",
+    type="data_access",
+)
