@@ -181,3 +181,21 @@ def test_json_is_the_platforms_data_with_what_this_version_does_not_know(run, si
 
     assert json.loads(run("agent", "list", "-o", "json").data) == agents
     assert json.loads(run("agent", "list", "--format", "json").data) == agents
+
+
+def test_an_argument_that_is_no_text_is_exit_2(run, signed_in):
+    ended = run("ask", "What is \udcff?")
+
+    assert (ended.exit_code, signed_in.asked) == (2, [])
+    assert "is not written in UTF-8" in ended.talk
+
+
+def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(home, signed_in):
+    signed_in.on(AGENTS, problem(409, detail="Größe → 世界"))
+
+    done = subprocess.run(
+        (*COMMAND, "agent", "list"), env=home.environment(PYTHONIOENCODING="latin-1"), capture_output=True, check=False
+    )
+
+    assert done.returncode == 5
+    assert done.stderr.decode("latin-1").startswith("Error: Größe ? ??\n")

@@ -1,13 +1,13 @@
 """The command line: its commands, and the edge at which every failure becomes a message and an exit code."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
 
-from pc_hybrid import failures
 from pc_hybrid.commands import agent, analytics, audit, host, questions, session
-from pc_hybrid.failures import Failure
+from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import next_line, padded, safe, safe_lines, width
 
@@ -47,7 +47,11 @@ def _root(
 
 
 def main() -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the letter gets a ?, not a traceback
     try:
+        _check_arguments()
         app()
     except Failure as failure:
         _end(failure)
@@ -55,7 +59,15 @@ def main() -> NoReturn:
         from pc_hybrid.refusals import failure_of
 
         _end(failure_of(error))
-    sys.exit(failures.ExitCode.OK)
+    sys.exit(ExitCode.OK)
+
+
+def _check_arguments() -> None:
+    for argument in sys.argv[1:]:
+        if not argument.isprintable() and any("\ud800" <= character <= "\udfff" for character in argument):
+            raise Failure(
+                f"{argument} is not written in UTF-8", exit_code=ExitCode.USAGE, next_step="Convert it, then try again."
+            )
 
 
 def _end(failure: Failure) -> NoReturn:

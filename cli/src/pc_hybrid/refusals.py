@@ -34,6 +34,12 @@ def failure_of(error: Exception) -> Failure:
             exit_code=ExitCode.TIMED_OUT,
             next_step="What was asked may still be under way: look before you ask again.",
         )
+    if isinstance(error, UnicodeDecodeError):
+        return Failure(
+            "standard input is not written in UTF-8",
+            exit_code=ExitCode.USAGE,
+            next_step="Convert it, then try again.",
+        )
     if isinstance(error, ClientError):
         return Failure(str(error), next_step="Check that the address is the platform's: pc-hybrid login --api-url URL")
     return Failure(

@@ -36,8 +36,10 @@ class Terminal:
 
         The lines must be safe already; they may hold colours made by `paint`.
         """
-        text = safe_json(json.dumps(_plain(answer), ensure_ascii=False, indent=2)) if self.format == "json" else None
-        self.text("\n".join(lines) if text is None else text)
+        if self.format == "json":
+            self.text(safe_json(json.dumps(_plain(answer), ensure_ascii=False, indent=2)))
+        elif text := "\n".join(lines):
+            self.text(text)
 
     def text(self, text: str) -> None:
         if self.output_file is None:
