@@ -124,7 +124,7 @@ def test_killed_it_leaves_no_process_and_the_next_start_recovers(up: Running, da
     assert following.end() == 0
 
 
-@pytest.mark.parametrize("sign", ["valkey started", "PostgreSQL's files are made", "schema", "administrator"])
+@pytest.mark.parametrize("sign", ["valkey started", "PostgreSQL's files are made", "schema", "bootstrap done"])
 def test_killed_while_it_starts_it_leaves_no_process_and_the_next_start_recovers(
     fresh: Path, tmp_path: Path, sign: str
 ) -> None:

@@ -6,7 +6,7 @@ What takes long runs at the same time: the roles import while the database's fil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,8 +36,7 @@ from promptcraft.app.up.valkey import Valkey
 _MIGRATE = Role("migrate", ("migrate",), needs_owner=True)
 _BOOTSTRAP = Role("bootstrap", ("admin", "bootstrap"))
 _BACKGROUND = (Role("worker", ("worker",)), Role("beat", ("beat",)), Role("runtime", ("runtime",)))
-_MIGRATE_SECONDS = 600
-_BOOTSTRAP_SECONDS = 60
+_ERRAND_SECONDS = 600
 _SERVE_SECONDS = 60
 _HEALTH_SECONDS = 20
 
@@ -74,27 +73,27 @@ class Start:
         server, broker = self._servers(sockets)
         home = self._household(server, broker)
         administrator = FirstAdministrator(self.place)
-        once = [_MIGRATE, *([] if administrator.known() else [_BOOTSTRAP])]
-
         if self.options.embedded.valkey:
             self._watch("valkey", broker.start, broker.log, valkey.STOP_SIGNAL)
         self._start_at_gate(home, self._serve_role())
-        with self._errands(home, once) as errands:
+        with self._errand(home, _MIGRATE, self._gate("migrate")) as migration:
             self._start_servers(server, broker)
-            self._finish(home, _MIGRATE, errands["migrate"], _MIGRATE_SECONDS)
-            self.terminal.step("schema", "up to date")
-            self.gates.pop("serve").open()
-            if made := errands.get("bootstrap"):
-                self._finish(home, _BOOTSTRAP, made, _BOOTSTRAP_SECONDS)
-                administrator.printed(made, home.log(_BOOTSTRAP))
-                self.terminal.moment("the first administrator is there")
+            self.gates.pop("migrate").open()
+            self._finish(home, _MIGRATE, migration)
+        self.terminal.step("schema", "up to date")
+        self.gates.pop("serve").open()
         self._await_ready()
         self.terminal.step("API", f"ready at {url}")
+        # two processors are long busy with imports: the door came first
         for role in _BACKGROUND:
-            # two processors are soon busy with imports: the door goes first
             self._watch(role.name, partial(home.start, role), home.log(role), stop_seconds=role.stop_seconds)
+        if not administrator.known():
+            with self._errand(home, _BOOTSTRAP, output=subprocess.PIPE) as bootstrap:
+                self._finish(home, _BOOTSTRAP, bootstrap)
+                administrator.printed(bootstrap, home.log(_BOOTSTRAP))
         health = self._await_health()
-        self.terminal.step("background", "worker, beat and runtime")
+        if health.get("status") == "ok":
+            self.terminal.step("background", "worker, beat and runtime")
         announce(self.terminal, url, self.place, administrator.untold(), health, as_json=self.options.json)
         administrator.told()
 
@@ -148,32 +147,33 @@ class Start:
         self.supervisor.add(Child(name, start(), start, log, stop_signal, stop_seconds))
         self.terminal.moment(f"{name} started")
 
+    def _gate(self, name: str) -> Gate:
+        gate = self.gates[name] = Gate.make()
+        return gate
+
     def _start_at_gate(self, home: Household, role: Role) -> None:
-        gate = self.gates[role.name] = Gate.make()
-        child = Child(role.name, home.start(role, gate), partial(home.start, role), home.log(role))
-        self.supervisor.add(child)
+        process = home.start(role, self._gate(role.name))
+        self.supervisor.add(Child(role.name, process, partial(home.start, role), home.log(role)))
         self.terminal.moment(f"{role.name} started, behind its gate")
 
     @contextmanager
-    def _errands(self, home: Household, roles: Iterable[Role]) -> Generator[dict[str, subprocess.Popen[bytes]]]:
-        """Processes that end by themselves: each waits at its gate, and none is left when the start is given up."""
-        errands: dict[str, subprocess.Popen[bytes]] = {}
+    def _errand(
+        self, home: Household, role: Role, gate: Gate | None = None, output: int | None = None
+    ) -> Generator[subprocess.Popen[bytes]]:
+        """A process that ends by itself, and is ended when the start is given up."""
+        process = home.start(role, gate, output)
         try:
-            for role in roles:
-                gate = self.gates[role.name] = Gate.make()
-                errands[role.name] = home.start(role, gate, subprocess.PIPE if role == _BOOTSTRAP else None)
-            yield errands
+            yield process
         finally:
-            for process in errands.values():
-                reap(process)
+            reap(process)
 
-    def _finish(self, home: Household, role: Role, process: subprocess.Popen[bytes], seconds: float) -> None:
-        self.gates.pop(role.name).open()
-        if not wait_until(lambda: ended(process), seconds, pause):
-            raise RoleFailed(f"{role.name} did not end within {seconds:g} s", next_step=f"See {home.log(role)}")
+    def _finish(self, home: Household, role: Role, process: subprocess.Popen[bytes]) -> None:
+        if not wait_until(lambda: ended(process), _ERRAND_SECONDS, pause):
+            raise RoleFailed(f"{role.name} did not end within {_ERRAND_SECONDS} s", next_step=f"See {home.log(role)}")
         if reap(process) != 0:
             self.terminal.tail(home.log(role))
             raise RoleFailed(f"{role.name} failed", next_step=f"See {home.log(role)}")
+        self.terminal.moment(f"{role.name} done")
 
     def _await_ready(self) -> None:
         serve, log = self.supervisor.children["serve"], self.place.logs / "serve.log"
