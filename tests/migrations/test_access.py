@@ -12,6 +12,7 @@ PINNED = {
     "kernel.standing_job": "SELECT, INSERT, UPDATE",  # periodic work has no organisation
     "kernel.outbox": "SELECT, DELETE",  # which organisations have facts waiting; forgetting delivered ones
     "audit.event": "SELECT",  # sequencing
+    "orchestrator.workflow_executions": "SELECT",  # what a dead process left running is found across organisations
     "identity.organisation": "SELECT",  # who signs in is looked up by name or session, before the organisation is known
     "identity.user_account": "SELECT",
     "identity.session": "SELECT",

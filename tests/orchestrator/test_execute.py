@@ -1,9 +1,12 @@
 """Asking Zen over HTTP: who is asked, what the caller is told, and what stays behind."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
 from promptcraft.kernel.audit.catalogue.orchestrator import (
@@ -12,7 +15,9 @@ from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_FAILED,
     EXECUTION_TIMED_OUT,
 )
+from promptcraft.kernel.db import system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id
+from promptcraft.runtime import InstanceDesired, desire
 from tests.conftest import Arrives, Platform
 from tests.orchestrator.conftest import CITED, Agents, breaks, knows, knows_not, never_ends
 from tests.people import Person
@@ -378,3 +383,38 @@ async def test_many_questions_at_once_are_all_answered(alice: Person, agents: Ag
 
     assert sorted(one["answer"] for one in said) == sorted(f"About: VAT question {number}" for number in range(20))
     assert len({one["execution_id"] for one in said}) == len(tax.asked) == 20
+
+
+async def test_an_agent_that_the_platform_runs_is_asked_while_its_runtime_says_it_is_healthy_and_where(
+    alice: Person, agents: Agents, platform: Platform
+):
+    elsewhere = await agents.start("tax_archive", **PEOPLE)
+    instance_id = await desired_instance(platform, alice)
+    await agents.register("tax_advisor", elsewhere.endpoint, **TAX, instance_id=instance_id, version="9")
+    await see(platform, instance_id, observed="healthy", socket=elsewhere.endpoint)
+    healthy = await ask(alice)
+
+    await see(platform, instance_id, observed="unhealthy", socket=None)
+    unhealthy = await alice.post("/api/v4/execute", {"query": VAT, "agent": "tax_advisor"})
+
+    assert (healthy["agent"], healthy["agent_version"], healthy["answered"]) == ("tax_advisor", "9", True)
+    assert (unhealthy.status_code, unhealthy.json()["code"]) == (409, "agent_not_running")
+
+
+async def desired_instance(platform: Platform, somebody: Person) -> UUID:
+    """The wish that a program runs, which no runtime of this test fulfils."""
+    desired = InstanceDesired(
+        name="tax_advisor", version="9", environment="development", code=Path("/code"), python=Path("/python"),
+        argv=("python", "-m", "agent"),
+    )  # fmt: skip
+    async with unit_of_work(platform.db, somebody.actor) as session:
+        return (await desire(session, somebody.actor, desired)).id
+
+
+async def see(platform: Platform, instance_id: UUID, **seen: str | None) -> None:
+    """Write what a runtime would have seen of the instance."""
+    async with system_unit_of_work(platform.db) as session:
+        await session.execute(
+            text("update runtime.instance set observed = :observed, socket = :socket where id = :id"),
+            {"id": instance_id, **seen},
+        )

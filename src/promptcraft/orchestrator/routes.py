@@ -26,6 +26,11 @@ async def execute(
     zen: Annotated[service.Zen, Depends(_zen)],
     actor: Annotated[Actor, requires(Permission.EXECUTION_RUN, EXECUTION_COMPLETED)],
 ) -> Envelope[Execution]:
+    """Ask a question. Zen routes it to the agent that it is about, unless one is named; the answer carries citations.
+
+    An agent that does not know answers 200 with `answered` false; so does a question that no agent seems to fit, with
+    the agents that were weighed as `candidates`. One that fails answers 502, a dead one 503, the time limit 504.
+    """
     return Envelope(data=await service.execute(db, zen, actor, asked))
 
 
@@ -35,6 +40,7 @@ async def executions(
     actor: Annotated[Actor, requires(Permission.EXECUTION_READ)],
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> Envelope[list[ExecutionEntry]]:
+    """The newest executions first: your own, or your organisation's if you may read all."""
     return Envelope(data=await service.executions(session, actor, limit))
 
 
@@ -42,6 +48,7 @@ async def executions(
 async def execution(
     execution_id: UUID, session: Session, actor: Annotated[Actor, requires(Permission.EXECUTION_READ)]
 ) -> Envelope[Execution]:
+    """One execution as it was answered; its texts are null once they were purged."""
     return Envelope(data=await service.execution(session, actor, execution_id))
 
 
@@ -52,4 +59,5 @@ async def give_feedback(
     session: Session,
     actor: Annotated[Actor, requires(Permission.FEEDBACK_GIVE, FEEDBACK_GIVEN)],
 ) -> Envelope[Feedback]:
+    """Rate an answer; your second rating replaces your first."""
     return Envelope(data=await service.give_feedback(session, actor, execution_id, given))
