@@ -1,5 +1,6 @@
 """The Agent Factory: makes, deploys and keeps agents."""
 
+from promptcraft.agents.clients import Places
 from promptcraft.agents.schemas import (
     Agent,
     AgentCreate,
@@ -19,6 +20,7 @@ __all__ = [
     "DeployRequest",
     "Factory",
     "Limits",
+    "Places",
     "Progress",
     "Supplies",
     "Upload",

@@ -7,6 +7,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from promptcraft import analytics
+from promptcraft.agents import Factory
+from promptcraft.agents.routes import router as agents_router
+from promptcraft.agents.tasks import job_kinds
 from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
@@ -20,13 +23,14 @@ from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
 from promptcraft.orchestrator.tasks import STANDING_JOBS as ORCHESTRATOR_JOBS
 from promptcraft.registry import SocketUpstream
+from promptcraft.runtime import isolation_report
 
 _HOUR = 3600.0
 
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, audit_router, orchestrator_router, analytics_router]
+    return [identity_router, agents_router, orchestrator_router, analytics_router, audit_router]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Parts:
     process: Process
     identity: Identity
     zen: Zen
+    factory: Factory
     job_kinds: Mapping[str, JobKind] = field(default_factory=dict[str, JobKind])
     standing_jobs: Mapping[str, StandingJob] = field(default_factory=dict[str, StandingJob])
 
@@ -46,7 +51,10 @@ class Parts:
         identity = open_identity(
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
-        return cls(process, identity, Zen(SocketUpstream()), {}, {job.name: job for job in _standing_jobs()})
+        zen = Zen(SocketUpstream())
+        factory = _factory(process, zen)
+        kinds = {kind.name: kind for kind in job_kinds(factory)}
+        return cls(process, identity, zen, factory, kinds, {job.name: job for job in _standing_jobs()})
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -54,6 +62,7 @@ class Parts:
 
     async def close(self) -> None:
         await self.zen.upstream.close()
+        await self.factory.commands.close()
 
     def install(self, app: FastAPI) -> None:
         """Put within reach of the routes what they ask the application's state for."""
@@ -62,12 +71,14 @@ class Parts:
         app.state.authenticate = authenticate_request
         app.state.identity = self.identity
         app.state.zen = self.zen
-        runtime = self.process.settings.runtime
-        app.state.prices = analytics.Prices(runtime.price_cpu_second, runtime.price_gib_second)
+        app.state.factory = self.factory
+        prices = self.process.settings.runtime
+        app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation
 
     async def isolation(self) -> list[dict[str, Any]]:
-        return []
+        """What each host's living runtime found about its isolation."""
+        return [report.model_dump(mode="json") for report in await isolation_report(self.process.db)]
 
 
 def _standing_jobs() -> list[StandingJob]:

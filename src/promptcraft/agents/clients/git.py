@@ -30,32 +30,11 @@ class Repository:
         await asyncio.to_thread(_clear, work)
         work.parent.mkdir(parents=True, exist_ok=True)
         await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
-        inside = (f"--git-dir={work}", f"--work-tree={tree}", *_PLAIN)
-        await self._git(None, *inside, "add", "--all", "--force", ".")
-        identity = self._identity(at)
-        await self._git(identity, *inside, "commit", "--quiet", "--no-verify", "--message", message)
-        commit = (await self._git(None, f"--git-dir={work}", "rev-parse", BRANCH)).decode().strip()
-        (work / "index").unlink(missing_ok=True)
-        await asyncio.to_thread(_clear, self.path)
-        work.rename(self.path)
-        return commit
-
-    async def check_out(self, commit: str, target: Path) -> None:
-        """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""
-        partial = target.with_name(target.name + ".new")
-        await asyncio.to_thread(_clear, partial)
-        partial.mkdir(parents=True)
-        inside = (
-            f"--git-dir={self.path}",
-            f"--work-tree={partial}",
-            "-c",
-            "core.bare=false",
-            "-c",
-            "core.autocrlf=false",
-        )
-        index = {"GIT_INDEX_FILE": str(partial) + ".index"}
-        await self._git(index, *inside, "checkout", "--quiet", "--force", commit, "--", ".")
-        Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+        index = partial.with_name(partial.name + ".index")
+        inside = (f"--git-dir={self.path}", f"--work-tree={partial}", *_PLAIN)
+        checkout = ("checkout", "--quiet", "--force", commit, "--", ".")
+        await self._git({"GIT_INDEX_FILE": str(index)}, *inside, *checkout)
+        index.unlink(missing_ok=True)
         await asyncio.to_thread(_clear, target)
         partial.rename(target)
 
