@@ -3,13 +3,14 @@
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from promptcraft.runtime.clients.bubblewrap import SOCKET_NAME
-from promptcraft.runtime.errors import AlreadyRunning
+from promptcraft.runtime.errors import AlreadyRunning, NotRunnable
 
 LONGEST_SOCKET_PATH = 107
 _LOCK = "runtime.lock"
@@ -89,10 +90,24 @@ def visit(places: HostPlaces) -> None:
 
 
 def _make(places: HostPlaces) -> None:
+    places.socket_directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for directory in (places.runtime_directory, places.socket_directory, places.log_directory):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _must_be_ours(places.socket_directory)
     # the code of a program that has none, as the probe has: readable by every uid
     (places.runtime_directory / _EMPTY).mkdir(exist_ok=True, mode=0o755)
+
+
+def _must_be_ours(directory: Path) -> None:
+    """It may be in the temporary directory, where somebody else can have been first. Raises NotRunnable."""
+    for each in (directory, directory.parent):
+        found = each.lstat()
+        ours = found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode)
+        if not ours or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
+            raise NotRunnable(
+                f"{each} is not a directory of ours alone, so no program's socket is put there",
+                next_step="Remove it, or choose a shorter data directory.",
+            )
 
 
 def empty_directory(places: HostPlaces) -> Path:
