@@ -23,6 +23,8 @@ from promptcraft_sdk.configuration import AgentConfig
 from promptcraft_sdk.configuration import KnowledgeSource as ConfiguredSource
 from promptcraft_sdk.knowledge import KnowledgeError
 
+# One thread for numpy's algebra: an agent has few processors, and its threads count as processes.
+VARIABLES = {"PYTHONPATH": "src", "OPENBLAS_NUM_THREADS": "1"}
 _VERIFY_SECONDS = 120.0
 _VERIFY_MEMORY = 1024 * 2**20
 # The code is read-only in there, so nothing may write beside it.
@@ -86,6 +88,7 @@ async def verify(factory: Factory, step: StepContext) -> dict[str, Any]:
         code=repository,
         environment=factory.supplies.environment,
         argv=("python",),
+        variables=VARIABLES,
         limits=RuntimeLimits(memory_bytes=_VERIFY_MEMORY, cpus=2),
         trusted_template=True,
     )

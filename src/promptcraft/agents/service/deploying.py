@@ -8,13 +8,14 @@ from uuid import UUID
 from promptcraft.agents.clients import tree_sha256
 from promptcraft.agents.errors import AgentNotFound, ContractBroken
 from promptcraft.agents.schemas import Order
-from promptcraft.agents.service.building import version_directory
+from promptcraft.agents.service.building import VARIABLES, version_directory
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.tables import AgentRow, VersionRow
 from promptcraft.kernel import audit
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DEPLOYED
 from promptcraft.kernel.jobs import StepContext
 from promptcraft.registry import (
+    Evaluation,
     ServerRegistration,
     ServerStatus,
     ToolContract,
@@ -27,6 +28,7 @@ from promptcraft.runtime import Instance, InstanceDesired, desire, instances, un
 from promptcraft.runtime import Limits as RuntimeLimits
 from promptcraft.runtime import wait_until_healthy as healthy_instance
 from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, load_config
+from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions
 from promptcraft_sdk.knowledge import load_index
 
 _HEALTHY_SECONDS = 60.0
@@ -53,7 +55,7 @@ async def start(factory: Factory, step: StepContext) -> dict[str, Any]:
                 code=code,
                 python=factory.supplies.environment,
                 argv=("python", "-m", order.spec.name),
-                variables={"PYTHONPATH": "src"},
+                variables={**VARIABLES, "AGENT_COMMIT": version.commit},
                 limits=RuntimeLimits(memory_bytes=order.memory_bytes, cpus=order.cpus),
                 restart_policy=order.restart_policy,
                 trusted_template=tree == version.tree_sha256,
@@ -84,6 +86,7 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
     order: Order = step.payload
     code = version_directory(factory, step.actor.org_id, order)
     terms = await asyncio.to_thread(_terms, code)
+    evaluation = await asyncio.to_thread(_evaluation, code)
     async with step.unit_of_work() as session:
         await register_server(
             session,
@@ -99,6 +102,7 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
                 knowledge_terms=terms,
                 instance_id=_instance_id(step),
                 endpoint=step.results["healthy"]["socket"],
+                evaluation=evaluation,
                 tools=tuple(ToolContract.model_validate(tool) for tool in step.results["contract"]["tools"]),
             ),
         )
@@ -165,6 +169,13 @@ def _terms(code: Path) -> tuple[str, ...]:
     names = [PurePosixPath(passage.file).stem.replace("_", " ") for passage in index.passages]
     headings = [heading for passage in index.passages for heading in passage.headings]
     return tuple(dict.fromkeys(text[:200] for text in (*names, *headings)))[:_MOST_TERMS]
+
+
+def _evaluation(code: Path) -> Evaluation | None:
+    """What the version's own questions found when they were held."""
+    held = HeldQuestions.model_validate_json((code / QUESTIONS).read_bytes())
+    asked = len(held.questions)
+    return Evaluation(questions=asked, correct=round(held.accuracy * asked)) if asked else None
 
 
 def _instance_id(step: StepContext) -> UUID:
