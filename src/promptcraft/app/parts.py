@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from promptcraft import analytics
-from promptcraft.agents import Factory
+from promptcraft.agents import Factory, Limits, Places, Supplies
 from promptcraft.agents.routes import router as agents_router
 from promptcraft.agents.tasks import job_kinds
 from promptcraft.analytics.routes import router as analytics_router
+from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
 from promptcraft.identity import Identity, open_identity
@@ -79,6 +80,20 @@ class Parts:
     async def isolation(self) -> list[dict[str, Any]]:
         """What each host's living runtime found about its isolation."""
         return [report.model_dump(mode="json") for report in await isolation_report(self.process.db)]
+
+
+def _factory(process: Process, zen: Zen) -> Factory:
+    settings = process.settings
+    return Factory(
+        db=process.db,
+        places=Places(settings.core.data_dir.absolute()),
+        supplies=Supplies.of_installation(),
+        commands=driver_of(settings, commands_only=True),
+        upstream=zen.upstream,
+        git_author=settings.agents.git_author,
+        knowledge_roots=settings.agents.knowledge_roots,
+        limits=Limits(settings.runtime.mcp_resource_limits_memory, settings.runtime.mcp_resource_limits_cpu),
+    )
 
 
 def _standing_jobs() -> list[StandingJob]:

@@ -30,13 +30,24 @@ class Repository:
         await asyncio.to_thread(_clear, work)
         work.parent.mkdir(parents=True, exist_ok=True)
         await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
+        inside = (f"--git-dir={work}", f"--work-tree={tree}", *_PLAIN)
+        await self._git(None, *inside, "add", "--all", "--force", ".")
+        await self._git(self._identity(at), *inside, "commit", "--quiet", "--no-verify", "--message", message)
+        commit = (await self._git(None, f"--git-dir={work}", "rev-parse", BRANCH)).decode().strip()
+        await asyncio.to_thread(_replace, work, self.path)
+        return commit
+
+    async def check_out(self, commit: str, target: Path) -> None:
+        """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""
+        partial = target.with_name(target.name + ".new")
+        await asyncio.to_thread(_clear, partial)
+        partial.mkdir(parents=True)
         index = partial.with_name(partial.name + ".index")
         inside = (f"--git-dir={self.path}", f"--work-tree={partial}", *_PLAIN)
         checkout = ("checkout", "--quiet", "--force", commit, "--", ".")
         await self._git({"GIT_INDEX_FILE": str(index)}, *inside, *checkout)
         index.unlink(missing_ok=True)
-        await asyncio.to_thread(_clear, target)
-        partial.rename(target)
+        await asyncio.to_thread(_replace, partial, target)
 
     async def bundle(self) -> bytes:
         """The whole repository as one file that `git clone` takes. Raises GitFailed."""
@@ -85,3 +96,8 @@ class Repository:
 def _clear(path: Path) -> None:
     if path.exists():
         shutil.rmtree(path)
+
+
+def _replace(made: Path, target: Path) -> None:
+    _clear(target)
+    made.rename(target)
