@@ -77,4 +77,4 @@ def _role(connection: psycopg.Connection, role: str, password: str) -> None:
 
 def _execute(connection: psycopg.Connection, statement: str, *names: str) -> None:
     identifiers: Iterable[sql.Identifier] = (sql.Identifier(name) for name in names)
-    connection.execute(sql.SQL(statement).format(*identifiers))  # pyright: ignore[reportArgumentType] -- our literals
+    connection.execute(sql.SQL(statement).format(*identifiers))  # pyright: ignore[reportArgumentType]  # statements are literals of this module
