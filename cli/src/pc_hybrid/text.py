@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_INTRODUCED = re.compile(r"[A-Z][a-z ]+: +pc-hybrid ")
 
 
 def safe(text: str) -> str:
@@ -56,7 +57,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
 
 
 def next_line(next_step: str) -> str:
-    """How the next step is told: a command to type, or a sentence."""
+    """How the next step is told: a command to type (it may say what for), or a sentence."""
+    if _INTRODUCED.match(next_step):
+        return safe(next_step)
     return f"{'Try: ' if next_step.startswith('pc-hybrid ') else 'Next:'} {safe(next_step)}"
 
 

@@ -121,11 +121,12 @@ def logs(
     terminal: Terminal,
     name: Name,
     lines: Annotated[int | None, typer.Option("--lines", "-n", min=1, help="How many of the newest lines.")] = None,
+    environment: Annotated[EnvironmentName | None, typer.Option(help="What it wrote there.")] = None,
 ) -> None:
     """Print what an agent wrote."""
     from pc_hybrid.work import agents
 
-    agents.logs(terminal, name, lines)
+    agents.logs(terminal, name, lines, environment)
 
 
 def clone(

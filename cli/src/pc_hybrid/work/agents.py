@@ -9,7 +9,7 @@ from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, plural, safe, safe_lines, table
 from pc_hybrid.work.figures import UNKNOWN, moment
 from promptcraft_sdk.client import api
-from promptcraft_sdk.client.schemas import AgentDetail, AgentInstance
+from promptcraft_sdk.client.schemas import AgentDetail, AgentInstance, Environment
 
 _LONGEST = 200
 _INSTANCE_HEADS = ("ENVIRONMENT", "VERSION", "STATUS", "RESTARTS", "LAST ERROR")
@@ -30,9 +30,9 @@ def show(terminal: Terminal, name: str) -> None:
     terminal.data(agent, _described(agent))
 
 
-def logs(terminal: Terminal, name: str, lines: int | None) -> None:
+def logs(terminal: Terminal, name: str, lines: int | None, environment: Environment | None) -> None:
     with connect() as client:
-        written = client.send(api.agent_logs(name, lines=lines))
+        written = client.send(api.agent_logs(name, lines=lines, environment=environment))
     terminal.data(written, [safe(line) for text in written.lines for line in safe_lines(text)])
 
 

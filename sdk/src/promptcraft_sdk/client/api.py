@@ -102,8 +102,8 @@ def delete_agent(name: str) -> Call[None]:
     return Call("DELETE", _AGENTS + "/{name}", _nothing, path_values={"name": name}, time_limit=60.0)
 
 
-def agent_logs(name: str, *, lines: int | None = None) -> Call[Logs]:
-    return _get(_AGENTS + "/{name}/logs", Logs, query={"lines": lines}, name=name)
+def agent_logs(name: str, *, lines: int | None = None, environment: Environment | None = None) -> Call[Logs]:
+    return _get(_AGENTS + "/{name}/logs", Logs, query={"lines": lines, "environment": environment}, name=name)
 
 
 def agent_repository(name: str) -> Call[bytes]:
