@@ -17,7 +17,33 @@ PINNED = {
     "identity.user_account": "SELECT",
     "identity.session": "SELECT",
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
+    "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
+    "runtime.host": "SELECT, INSERT, UPDATE",  # hosts have no organisation
 }
+# Changes of these are nobody's deed: each says why no audit event is owed. All other tables are governed.
+OPERATIONAL = {
+    "kernel.job": "how far work is; what was asked for is audited where it was asked",
+    "kernel.job_step": "likewise",
+    "kernel.standing_job": "when periodic work ran last",
+    "kernel.outbox": "facts on their way, deleted once delivered",
+    "audit.event": "the log itself",
+    "identity.login_attempt": "counters of the throttle; each attempt is an event of its own",
+    "identity.signing_key": "made by the platform at need; rotation, a person's deed, will be audited",
+    "runtime.host": "a lease, and what the host's runtime found at its start, which is an event",
+    "analytics.execution_fact": "derived from the outbox, can be derived again",
+    "analytics.execution_rating": "likewise",
+    "analytics.runtime_usage": "likewise",
+    "analytics.agent_evaluation": "likewise",
+    "registry.tool": "part of its server's registration, whose event names it",
+    "registry.revision": "a counter that tells caches to look again",
+    "orchestrator.execution_text": "the texts of an execution, whose outcome is an event",
+    "orchestrator.conversation": "groups executions, each of which is an event",
+}
+GOVERNED = {
+    "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
+    "identity.group_member", "identity.role_binding", "identity.session", "runtime.instance", "registry.server",
+    "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version", "agents.upload",
+}  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 
 
@@ -31,6 +57,11 @@ def owner(urls):
 
 def test_system_sees_the_tables_of_this_list_and_no_other():
     assert SYSTEM_TABLES == PINNED
+
+
+def test_every_table_is_governed_or_says_why_it_owes_no_event():
+    assert set(OPERATIONAL) | GOVERNED == set(TABLES)
+    assert set(OPERATIONAL) & GOVERNED == set()
 
 
 def test_every_table_says_who_may_touch_it(owner):
