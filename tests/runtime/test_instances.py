@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, text
 
 from promptcraft.kernel import outbox
 from promptcraft.kernel.actor import Actor, platform_actor
-from promptcraft.kernel.audit.tables import AuditEventRow
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id
 from promptcraft.runtime import (
     Instance,
-    InstanceDesired,
     InstanceFailed,
     InstanceNotFound,
     InstanceNotHealthy,
@@ -33,7 +30,6 @@ from promptcraft.runtime import (
     Pace,
     ProcessDriver,
     RuntimeUsage,
-    desire,
     host_place,
     host_places,
     instance,
@@ -41,7 +37,6 @@ from promptcraft.runtime import (
     isolation_report,
     logs,
     run_host,
-    undesire,
     wait_until_gone,
     wait_until_healthy,
 )
@@ -49,7 +44,8 @@ from promptcraft.runtime.clients import HostPlaces
 from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.tables import InstanceRow
 from tests.runtime.driver_contract import eventually
-from tests.runtime.programs import SERVER, python, spec_of
+from tests.runtime.instances import alive, answer, ask_away, ask_for, desired, events_of, look_at, none_alive, started
+from tests.runtime.programs import SERVER
 
 QUICK = Pace(
     healthy_within=20,
@@ -104,49 +100,6 @@ async def runtime(db: Database, places: HostPlaces, alice: Actor) -> AsyncIterat
         yield host
 
 
-def desired(directory: Path, source: str = SERVER, **changes: Any) -> InstanceDesired:
-    spec = spec_of(directory, source)
-    values = {
-        "name": "tax_advisor",
-        "version": "1",
-        "code": spec.code,
-        "python": spec.environment,
-        "argv": (python(), "main.py"),
-        "limits": spec.limits,
-    }
-    return InstanceDesired.model_validate(values | changes)
-
-
-async def ask_for(db: Database, actor: Actor, wanted: InstanceDesired) -> Instance:
-    async with unit_of_work(db, actor) as session:
-        return await desire(session, actor, wanted)
-
-
-async def ask_away(db: Database, actor: Actor, found: Instance) -> None:
-    async with unit_of_work(db, actor) as session:
-        await undesire(session, actor, found.id)
-
-
-async def look_at(db: Database, actor: Actor, found: Instance) -> Instance:
-    async with unit_of_work(db, actor) as session:
-        return await instance(session, actor, found.id)
-
-
-async def started(db: Database, actor: Actor, wanted: InstanceDesired) -> Instance:
-    return await wait_until_healthy(db, actor, (await ask_for(db, actor, wanted)).id, 30)
-
-
-async def answer(found: Instance) -> dict[str, Any]:
-    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(found.socket))) as client:
-        return (await client.get("http://localhost/health")).json()
-
-
-async def events_of(db: Database, actor: Actor) -> list[int]:
-    async with unit_of_work(db, actor) as session:
-        ids = select(AuditEventRow.catalogue_id).where(AuditEventRow.org_id == actor.org_id)
-        return list(await session.scalars(ids.order_by(AuditEventRow.event_id)))
-
-
 async def test_desired_instance_runs_answers_and_is_recorded(db, runtime, alice, tmp_path):
     found = await started(db, alice, desired(tmp_path / "v1"))
 
@@ -162,7 +115,7 @@ async def test_instance_that_is_not_wanted_any_more_leaves_nothing(db, runtime, 
     await ask_away(db, alice, found)
     await wait_until_gone(db, alice, found.id, 30)
 
-    assert not _alive(found.pid)
+    assert not alive(found.pid)
     assert not list(places.log_directory.iterdir())
     assert not list(places.socket_directory.iterdir())
     with pytest.raises(InstanceNotFound):
@@ -248,7 +201,7 @@ async def test_asking_again_for_the_same_changes_nothing_and_for_other_limits_re
     assert (same.id, same.pid) == (found.id, found.pid)
     assert restarted.id == found.id
     assert restarted.pid != found.pid
-    assert not _alive(found.pid)
+    assert not alive(found.pid)
 
 
 async def test_environments_and_versions_run_beside_each_other(db, runtime, alice, tmp_path):
@@ -341,11 +294,7 @@ async def test_host_has_one_runtime_and_the_loser_stops_its_programs(db, places,
         with pytest.raises(LeaseLost):
             await asyncio.wait_for(host.task, 30)
 
-        assert not _alive(found.pid)
-
-
-def _alive(pid: int | None) -> bool:
-    return Path(f"/proc/{pid}").exists()
+        assert not alive(found.pid)
 
 
 async def test_killed_runtime_ends_its_instances_and_the_next_one_starts_them_again(db, urls, places, alice, tmp_path):
@@ -358,7 +307,7 @@ async def test_killed_runtime_ends_its_instances_and_the_next_one_starts_them_ag
     killed.send_signal(signal.SIGKILL)
     await killed.wait()
 
-    await eventually(lambda: _none_alive(pids))
+    await eventually(lambda: none_alive(pids))
     async with running(db, places, name):
 
         async def back() -> Instance | None:
@@ -422,7 +371,3 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-async def _none_alive(pids: list[int | None]) -> bool:
-    return not any(_alive(pid) for pid in pids)

@@ -1,20 +1,22 @@
 """The runtime driver that the settings name, with this host's directories."""
 
+import hashlib
+import os
 import tempfile
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from promptcraft.app.up.datadir import DataDirectory, read_state
 from promptcraft.runtime import HostPlaces, ProcessDriver, host_places
 from promptcraft.settings import Settings
 
 
 def places_of(settings: Settings, *, commands_only: bool) -> HostPlaces:
     """Where this host's programs, or the commands of the factory, have their files and sockets."""
-    data = settings.core.data_dir.absolute()
-    state = read_state(DataDirectory(data))
-    short = Path(state["sockets"]) if state.get("sockets") else Path(tempfile.gettempdir()) / f"pc-{data.name}"
-    return host_places(data, short, guarded_sockets=_servers(settings), commands_only=commands_only)
+    data, servers = settings.core.data_dir.absolute(), _servers(settings)
+    # for a data directory too deep for sockets: beside the embedded servers' own, else in a place that stays the same
+    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+    short = servers[0].parent if servers else Path(tempfile.gettempdir()) / f"promptcraft-{os.geteuid()}-{name}"
+    return host_places(data, short, guarded_sockets=servers, commands_only=commands_only)
 
 
 def driver_of(settings: Settings, *, commands_only: bool) -> ProcessDriver:
