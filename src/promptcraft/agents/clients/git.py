@@ -51,7 +51,7 @@ class Repository:
 
     async def bundle(self) -> bytes:
         """The whole repository as one file that `git clone` takes. Raises GitFailed."""
-        return await self._git(None, f"--git-dir={self.path}", "bundle", "create", "--quiet", "-", BRANCH)
+        return await self._git(None, f"--git-dir={self.path}", "bundle", "create", "--quiet", "-", "HEAD", BRANCH)
 
     def _identity(self, at: datetime) -> dict[str, str]:
         name, mail = parseaddr(self.author)
