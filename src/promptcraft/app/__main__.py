@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="stop the platform of this host")
     up.add_down_arguments(down)
     down.set_defaults(start=up.down)
+    demo = commands.add_parser("demo", help="the main job once, from nothing to an answer, then everything stopped")
+    demo.add_argument("--at", metavar="URL", help=argparse.SUPPRESS)
+    demo.set_defaults(start=_demo)
     for name, start, about in _ROLES:
         role = commands.add_parser(name, help=about)
         role.add_argument("--gate", type=int, help=argparse.SUPPRESS)
@@ -44,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--gate", type=int, help=argparse.SUPPRESS)
     admin.set_defaults(start=_admin)
     return parser
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from promptcraft.app import demo
+
+    return demo.main(arguments.at)
 
 
 def _config(arguments: argparse.Namespace) -> int:

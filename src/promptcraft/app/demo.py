@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptcraft_sdk.client import Client, api
+from promptcraft_sdk.client import Client, ClientError, api
 
 AGENT = "promptcraft_guide"
-QUESTION = "How many wrong passwords are allowed before an account is throttled?"
+QUESTION = "What happens when the supervisor is killed?"
 _CHECKOUT = Path(__file__).parents[3]
 _DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs")
 _FACTS_SECONDS = 20.0
@@ -28,18 +28,31 @@ class DemoFailed(Exception):
     """The demo did not come to its end; the message says where."""
 
 
-def main() -> int:
-    """Run the demo; its last line on standard output is one JSON object."""
+def main(url: str | None) -> int:
+    """Run the demo; its last line on standard output is one JSON object.
+
+    With the `url` of a running platform: only make the demo agent there, by the account given on standard input.
+    """
+    try:
+        return _whole_demo() if url is None else _agent_at(url)
+    except (DemoFailed, ClientError) as failure:
+        print(f"Error: {failure}", file=sys.stderr)
+        return 1
+
+
+def _agent_at(url: str) -> int:
+    with tempfile.TemporaryDirectory(prefix="promptcraft-demo-") as folder:
+        make_agent(Path(folder), url, json.load(sys.stdin))
+    return 0
+
+
+def _whole_demo() -> int:
     with tempfile.TemporaryDirectory(prefix="promptcraft-demo-") as folder:
         place = Path(folder)
-        try:
-            with _platform(place / "data") as platform, Client(platform["url"]) as client:
-                administrator = platform["administrator"]
-                client.sign_in(administrator["username"], administrator["password"])
-                result = _main_job(place, platform["url"], administrator, client)
-        except DemoFailed as failure:
-            print(f"Error: {failure}", file=sys.stderr)
-            return 1
+        with _platform(place / "data") as platform, Client(platform["url"]) as client:
+            administrator = platform["administrator"]
+            client.sign_in(administrator["username"], administrator["password"])
+            result = _main_job(place, platform["url"], administrator, client)
     print(json.dumps(result))
     return 0
 

@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data_dir(parser)
     parser.add_argument("--host", help="address to serve at (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to serve at (default 8000; 0 takes a free one)")
+    parser.add_argument("--demo", action="store_true", help="make the demo agent at the first start")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the time line of the start")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="json: one line when ready")
 

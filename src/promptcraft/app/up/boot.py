@@ -3,6 +3,7 @@
 What takes long runs at the same time: the roles import while the database's files are made, and wait at a gate.
 """
 
+import json
 import signal
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from promptcraft.app.up.listening import address_of
 from promptcraft.app.up.postgres import Postgres
 from promptcraft.app.up.privileges import Unprivileged, choose
 from promptcraft.app.up.probe import Probe
-from promptcraft.app.up.processes import ended, reap, wait_until
+from promptcraft.app.up.processes import ended, reap, spawn, wait_until
 from promptcraft.app.up.servers import STOP_SECONDS, await_servers, urls_of
 from promptcraft.app.up.signals import pause
 from promptcraft.app.up.supervisor import Child, Supervisor
@@ -52,6 +53,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     verbose: bool = False
     json: bool = False
+    demo: bool = False
     program: tuple[str, ...] = PROGRAM
 
 
@@ -94,8 +96,31 @@ class Start:
         health = self._await_health()
         if health.get("status") == "ok":
             self.terminal.step("background", "worker, beat and runtime")
-        announce(self.terminal, url, self.place, administrator.untold(), health, as_json=self.options.json)
+        untold = administrator.untold()
+        announce(self.terminal, url, self.place, untold, health, as_json=self.options.json)
         administrator.told()
+        if self.options.demo:
+            self._demo_agent(home, url, untold)
+
+    def _demo_agent(self, home: Household, url: str, administrator: Mapping[str, Any]) -> None:
+        """Make the demo agent at the first start, by whoever just got the password; a failure is told, not fatal."""
+        if administrator.get("password"):
+            command = [*home.program, "demo", "--at", url]
+            process = spawn(
+                command,
+                death_signal=signal.SIGKILL,
+                output=self.terminal.talk.fileno(),
+                environment=home.environment,
+                stdin=subprocess.PIPE,
+            )
+            try:
+                if process.stdin:
+                    process.stdin.write(json.dumps(dict(administrator)).encode())
+                    process.stdin.close()
+                wait_until(lambda: ended(process), _ERRAND_SECONDS, pause)
+            finally:
+                reap(process)
+        self.terminal.line('Ask the demo agent:  pc-hybrid ask "How do I stop the platform?"')
 
     def _serve_role(self) -> Role:
         handle = self.listener.fileno()
