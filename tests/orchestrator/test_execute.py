@@ -229,6 +229,16 @@ async def test_a_new_agent_is_routed_to_at_once_and_a_removed_one_no_more(alice:
     assert (await ask(alice))["agent"] == "tax_advisor"
 
 
+async def test_an_agent_registered_but_not_running_is_not_asked(alice: Person, agents: Agents):
+    tax = await agents.start("tax_advisor", **TAX, status="stopped")
+    await agents.start("hr_assistant", **PEOPLE)
+
+    said = await ask(alice)
+
+    assert (said["answered"], [one["agent"] for one in said["candidates"]]) == (False, ["hr_assistant"])
+    assert tax.asked == []
+
+
 async def test_an_agent_that_is_not_there_is_told_from_one_that_does_not_run_there(alice: Person, agents: Agents):
     await agents.start("tax_advisor", **TAX, environment="staging")
 

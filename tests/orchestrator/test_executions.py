@@ -1,6 +1,7 @@
 """What was asked stays readable to whom it belongs, can be rated, and never stays open for ever."""
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from promptcraft.app.up.servers import Urls
 from promptcraft.kernel import clock
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_ABANDONED, EXECUTION_COMPLETED, FEEDBACK_GIVEN
 from promptcraft.kernel.db import system_unit_of_work
@@ -172,8 +174,8 @@ async def test_others_are_told_of_each_end_with_all_they_count_by(alice: Person,
     assert (fact["processing_time_ms"], fact["score"]) == (said["response_time_ms"], said["score"])
 
 
-async def left_running(alice: Person, agents: Agents) -> str:
-    """An execution whose process dies between its intent and its outcome."""
+async def left_running(alice: Person, agents: Agents, urls: Urls) -> str:
+    """An execution whose process is killed between its intent and its outcome."""
     asked = asyncio.Event()
 
     async def waits(query: str, context: Any) -> Any:
@@ -181,19 +183,21 @@ async def left_running(alice: Person, agents: Agents) -> str:
         return await never_ends(query, context)
 
     await agents.start("tax_advisor", waits, **TAX)
-    asking = asyncio.create_task(ask(alice))
-    await asked.wait()
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
+    arguments = (urls.app, urls.system, str(alice.org_id), str(alice.user_id))
+    asker = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.orchestrator.asker", *arguments)
+    async with asyncio.timeout(60):
+        await asked.wait()
+    asker.kill()
+    await asker.wait()
     (entry,) = (await alice.get("/api/v4/executions", limit=1)).json()["data"]
     assert entry["status"] == "running"
     return entry["execution_id"]
 
 
-async def test_what_a_dead_process_left_running_is_closed_as_failed_with_event_and_fact(
-    alice: Person, agents: Agents, platform: Platform
+async def test_what_a_killed_process_left_running_is_closed_as_failed_with_event_and_fact(
+    alice: Person, agents: Agents, platform: Platform, urls: Urls
 ):
-    execution_id = await left_running(alice, agents)
+    execution_id = await left_running(alice, agents, urls)
     await close_orphans(platform.db)
     still = (await alice.get(f"/api/v4/executions/{execution_id}")).json()["data"]
 

@@ -114,6 +114,17 @@ def test_a_keyword_weighs_more_than_the_same_word_in_a_description_and_that_more
     assert weighed[2].score > 0
 
 
+def test_what_knowledge_is_first_about_weighs_more_than_what_it_says_in_passing():
+    words = tuple(f"word{number}" for number in range(2_000))
+    about = agent("one_agent", knowledge_terms=("Merkle trees", *words))
+    in_passing = agent("two_agent", knowledge_terms=(*words, "merkle", "trees"))
+
+    first, second = RoutingIndex([in_passing, about]).weigh("What are Merkle trees?")
+
+    assert (first.server.name, second.server.name) == ("one_agent", "two_agent")
+    assert first.score > ENOUGH > second.score > 0
+
+
 def test_an_agents_copies_in_other_environments_change_no_score():
     copies = [AGENTS[0].model_copy(update={"environment": one}) for one in ("staging", "development")]
 

@@ -59,7 +59,8 @@ class _Described(BaseModel):
     domain: str = ""
     keywords: tuple[str, ...] = ()
     knowledge_terms: tuple[str, ...] = Field(
-        default=(), description="words and titles of its knowledge; queries are routed by them too"
+        default=(),
+        description="titles, then words of its knowledge, the most telling first; it is routed by them",
     )
     instance_id: UUID | None = None
     endpoint: Annotated[str, Field(min_length=1, description="path of the UNIX socket that it serves MCP on")]
@@ -67,8 +68,9 @@ class _Described(BaseModel):
 
 
 class ServerRegistration(_Described):
-    """A server to register; the one of the same name and environment is replaced."""
+    """A server to register; the one of the same name and environment is replaced. Only a running one is routed to."""
 
+    status: ServerStatus = ServerStatus.RUNNING
     evaluation: Evaluation | None = None
 
 

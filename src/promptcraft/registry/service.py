@@ -24,9 +24,9 @@ from promptcraft.registry.tables import RevisionRow, ServerRow, ToolRow
 
 
 async def register_server(session: AsyncSession, actor: Actor, registration: ServerRegistration) -> Server:
-    """Put a running server into the registry, in place of the one of its name and environment."""
+    """Put a server into the registry, in place of the one of its name and environment."""
     described = registration.model_dump(exclude={"tools", "evaluation", "name", "environment"})
-    described |= {"status": ServerStatus.RUNNING, "registered_at": clock.now()}
+    described |= {"registered_at": clock.now()}
     key = {"org_id": actor.org_id, "name": registration.name, "environment": registration.environment}
     row = await session.scalar(
         insert(ServerRow)

@@ -85,11 +85,13 @@ async def _ask(upstream: McpUpstream, turn: Turn, query: str, context: Sequence[
 def _arguments(server: Server, query: str, context: Sequence[str]) -> dict[str, Any]:
     """What the agent's own contract lets `ask` be given."""
     schema = next(tool.input_schema for tool in server.tools if tool.name == ASK)
-    takes: Mapping[str, Any] = schema.get("properties", {})
-    if not context or "context" not in takes:
-        return {"query": query}
-    several = takes["context"].get("type") == "array"
-    return {"query": query, "context": list(context) if several else "\n\n".join(context)}
+    takes: Mapping[str, Any] = schema.get("properties", {}).get("context", {})
+    types = {kind.get("type") for kind in (takes, *takes.get("anyOf", ()))}
+    if context and "array" in types:
+        return {"query": query, "context": list(context)}
+    if context and "string" in types:
+        return {"query": query, "context": "\n\n".join(context)}
+    return {"query": query}
 
 
 def _answer_of(result: ToolResult) -> AgentAnswer:

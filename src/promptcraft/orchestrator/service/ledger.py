@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter
 from pydantic import TypeAdapter
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +29,7 @@ from promptcraft.orchestrator.tables import ExecutionRow, ExecutionTextRow
 # Agents reach no model but through the platform's proxy, which does not exist yet: so this is known, not assumed.
 NO_COST, NO_TOKENS = Decimal(0), 0
 
+EXECUTIONS = Counter("promptcraft_executions_total", "Executions that reached a final state", ["status", "answered"])
 _CITATIONS = TypeAdapter(tuple[Citation, ...])
 _CANDIDATES = TypeAdapter(tuple[Candidate, ...])
 _STEPS = TypeAdapter(tuple[Step, ...])
@@ -75,7 +77,8 @@ async def close(
 
 
 async def tell(session: AsyncSession, actor: Actor, row: ExecutionRow, event: Event, status_code: int | None) -> None:
-    """The event and the fact of an execution that just reached its final state."""
+    """The event, the fact and the count of an execution that just reached its final state."""
+    EXECUTIONS.labels(row.status, row.answered).inc()
     await audit.record(
         session, actor, event, resource=row.id, agent=row.agent_id, workflow_id=row.id, cost=row.total_cost,
         status_code=status_code, error=row.error, reason=row.error_code, environment=row.environment,

@@ -26,7 +26,9 @@ MOST_ASKED = 3
 
 _SATURATION = 1.2  # BM25's k1
 _LENGTH_SHARE = 0.75  # BM25's b, for descriptions; the other fields are lists, whose length says nothing
-_KEYWORDS, _DOMAIN, _NAME, _DESCRIPTION, _KNOWLEDGE = 3.0, 2.0, 2.0, 1.0, 0.4
+_KEYWORDS, _DOMAIN, _NAME, _DESCRIPTION, _KNOWLEDGE = 3.0, 2.0, 2.0, 1.0, 0.5
+# Knowledge terms come the most telling first; from here on they count less than half, and less and less.
+_HALF_AT = 400
 _GENERAL = 0.4
 _AGAINST, _DOUBT = 0.08, 0.25
 _MOST_AGAINST = 12.0
@@ -99,16 +101,26 @@ def _weights(server: Server, described: Sequence[str], usual: float) -> dict[str
         (_KEYWORDS, set(stems_of(" ".join(server.keywords)))),
         (_DOMAIN, set(stems_of(server.domain))),
         (_NAME, set(stems_of(f"{server.name} {server.display_name}"))),
-        (_KNOWLEDGE, set(stems_of(" ".join(server.knowledge_terms)))),
     )
     weights: defaultdict[str, float] = defaultdict(float)
     for weight, stems in fields:
         for one in stems:
             weights[one] += weight
+    for one, times in _known(server.knowledge_terms).items():
+        weights[one] += _KNOWLEDGE * (times if times < 1 else 1 + math.log(times))
     length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * len(described) / max(1.0, usual)
     for one, times in Counter(described).items():
         weights[one] += _DESCRIPTION * times / length
     return dict(weights)
+
+
+def _known(terms: Sequence[str]) -> dict[str, float]:
+    """How often each stem stands in the knowledge's terms, those further down counting as less than once."""
+    times: defaultdict[str, float] = defaultdict(float)
+    for position, term in enumerate(terms):
+        for one in stems_of(term):
+            times[one] += 1 / (1 + position / _HALF_AT)
+    return times
 
 
 def _holders(profiles: Sequence[_Profile]) -> dict[str, float]:

@@ -1,0 +1,24 @@
+"""A process that asks Zen one question, for tests that kill it: asker.py APP_URL SYSTEM_URL ORG USER"""
+
+import asyncio
+import sys
+from uuid import UUID
+
+from promptcraft.audit import OrganisationSealer
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.audit import install_sealer
+from promptcraft.kernel.db import Database
+from promptcraft.orchestrator import Asked, Zen, execute
+from promptcraft.registry import SocketUpstream
+
+
+async def main() -> None:
+    app_url, system_url, org_id, user_id = sys.argv[1:]
+    install_sealer(OrganisationSealer(b"k" * 32))
+    actor = Actor(UUID(org_id), UUID(user_id), None, frozenset(), "asker", "asker")
+    db = Database.connect(app_url, system_url)
+    await execute(db, Zen(SocketUpstream()), actor, Asked(query="When is the VAT return due?"))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
