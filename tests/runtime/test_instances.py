@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -45,7 +46,7 @@ from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.tables import InstanceRow
 from tests.runtime.driver_contract import eventually
 from tests.runtime.instances import alive, answer, ask_away, ask_for, desired, events_of, look_at, none_alive, started
-from tests.runtime.programs import SERVER
+from tests.runtime.programs import SERVER, without_bubblewrap
 
 QUICK = Pace(
     healthy_within=20,
@@ -57,6 +58,10 @@ QUICK = Pace(
     restart_first=0.05,
 )
 TIRED = SERVER.replace("self.send_response(200)", "self.send_response(200 if self.server.answered() else 503)")
+
+_BREAK_THE_OTHERS = text(
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture
@@ -371,3 +376,57 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_database_that_is_away_for_a_while_ends_no_instance(db, urls, runtime, alice, tmp_path):
+    found = await started(db, alice, desired(tmp_path / "v1"))
+
+    async with nobody_at(urls.app, db):
+        await asyncio.sleep(3)  # several of the runtime's looks
+        assert alive(found.pid)
+    os.kill(program_behind(found.pid), signal.SIGKILL)
+
+    async def back() -> bool:
+        now = await look_at(db, alice, found)
+        return now.observed == "healthy" and now.pid != found.pid
+
+    await eventually(back)
+
+
+@asynccontextmanager
+async def nobody_at(address: str, db: Database) -> AsyncIterator[None]:
+    """The server's door is gone and every connection through it broken, while the block runs."""
+    (directory,) = parse_qs(urlsplit(address).query)["host"]
+    door = Path(directory, ".s.PGSQL.5432")
+    await asyncio.to_thread(door.rename, door.with_name("closed"))
+    try:
+        for engine in (db.app, db.system):
+            async with engine.connect() as connection:  # one of the pool's: new ones do not get in any more
+                await connection.execute(_BREAK_THE_OTHERS)
+        yield
+    finally:
+        door.with_name("closed").rename(door)
+
+
+class TestWhereNothingIsolates:
+    @pytest.fixture
+    async def open_runtime(self, db, places, alice, monkeypatch, tmp_path) -> AsyncIterator[Host]:
+        """A runtime on a host that has everything but bubblewrap."""
+        del alice  # her instances are to be gone before the next test's runtime could take them on
+        monkeypatch.setenv("PATH", str(without_bubblewrap(tmp_path / "bin")))
+        async with running(db, places, str(new_id())) as host:
+            yield host
+
+    async def test_agent_of_the_template_runs_and_that_it_does_so_unisolated_is_recorded(
+        self, db, open_runtime, alice, tmp_path
+    ):
+        await started(db, alice, desired(tmp_path / "v1", trusted_template=True))
+
+        assert await events_of(db, alice) == [7001, 7006]
+
+    async def test_anything_else_fails_with_the_reason_and_is_not_tried_again(self, db, open_runtime, alice, tmp_path):
+        found = await ask_for(db, alice, desired(tmp_path / "v1"))
+
+        with pytest.raises(InstanceFailed, match="cannot isolate"):
+            await wait_until_healthy(db, alice, found.id, 30)
+        assert (await look_at(db, alice, found)).restarts == 0

@@ -17,7 +17,7 @@ from promptcraft.runtime.clients import HostPlaces, ProcessDriver, inside
 from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
 from tests.runtime.driver_contract import DriverContract, ask, ended, eventually
-from tests.runtime.programs import python, spec_of
+from tests.runtime.programs import python, spec_of, without_bubblewrap
 
 
 @pytest.fixture
@@ -156,11 +156,7 @@ class TestWhereNothingIsolates:
     @pytest.fixture
     async def open_driver(self, places, tmp_path, monkeypatch) -> AsyncIterator[ProcessDriver]:
         """A driver on a host that has everything but bubblewrap."""
-        programs = tmp_path / "bin"
-        programs.mkdir()
-        for name in ("setpriv", "prlimit", "nice", "sh"):
-            (programs / name).symlink_to(f"/usr/bin/{name}")
-        monkeypatch.setenv("PATH", str(programs))
+        monkeypatch.setenv("PATH", str(without_bubblewrap(tmp_path / "bin")))
         driver = ProcessDriver(places)
         yield driver
         await driver.close()
