@@ -1,6 +1,7 @@
 """The steps from a built version to an agent that Zen routes to."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,6 @@ from promptcraft.kernel import audit
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DEPLOYED
 from promptcraft.kernel.jobs import StepContext
 from promptcraft.registry import (
-    Evaluation,
     ServerRegistration,
     ServerStatus,
     ToolContract,
@@ -28,12 +28,14 @@ from promptcraft.runtime import Instance, InstanceDesired, desire, instances, un
 from promptcraft.runtime import Limits as RuntimeLimits
 from promptcraft.runtime import wait_until_healthy as healthy_instance
 from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, load_config
-from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions
 from promptcraft_sdk.knowledge import load_index
+from promptcraft_sdk.knowledge.words import FUNCTION_WORDS, words_of
 
 _HEALTHY_SECONDS = 60.0
 _GONE_SECONDS = 30.0
-_MOST_TERMS = 400
+_MOST_TITLES = 400
+_MOST_WORDS = 4_000
+_LONGEST_TERM = 200
 
 
 async def start(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -164,18 +166,17 @@ async def _was_deployed(step: StepContext) -> bool:
 
 
 def _terms(code: Path) -> tuple[str, ...]:
-    """Titles and headings of the knowledge, most general first: what queries are routed by beside the spec's words."""
+    """What queries are routed by beside the spec's words: titles and headings first, then the words of the passages.
+
+    Words that stand in more passages come earlier, as they say more of what the knowledge is about.
+    """
     index = load_index(code / INDEX)
     names = [PurePosixPath(passage.file).stem.replace("_", " ") for passage in index.passages]
     headings = [heading for passage in index.passages for heading in passage.headings]
-    return tuple(dict.fromkeys(text[:200] for text in (*names, *headings)))[:_MOST_TERMS]
-
-
-def _evaluation(code: Path) -> Evaluation | None:
-    """What the version's own questions found when they were held."""
-    held = HeldQuestions.model_validate_json((code / QUESTIONS).read_bytes())
-    asked = len(held.questions)
-    return Evaluation(questions=asked, correct=round(held.accuracy * asked)) if asked else None
+    titles = list(dict.fromkeys(text[:_LONGEST_TERM] for text in (*names, *headings)))[:_MOST_TITLES]
+    counted = Counter(word for passage in index.passages for word in set(words_of(passage.reading)))
+    telling = [word for word, _ in counted.most_common() if word not in FUNCTION_WORDS and len(word) <= _LONGEST_TERM]
+    return (*titles, *telling[:_MOST_WORDS])
 
 
 def _instance_id(step: StepContext) -> UUID:
