@@ -88,7 +88,6 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
     order: Order = step.payload
     code = version_directory(factory, step.actor.org_id, order)
     terms = await asyncio.to_thread(_terms, code)
-    evaluation = await asyncio.to_thread(_evaluation, code)
     async with step.unit_of_work() as session:
         await register_server(
             session,
@@ -104,7 +103,6 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
                 knowledge_terms=terms,
                 instance_id=_instance_id(step),
                 endpoint=step.results["healthy"]["socket"],
-                evaluation=evaluation,
                 tools=tuple(ToolContract.model_validate(tool) for tool in step.results["contract"]["tools"]),
             ),
         )
