@@ -24,9 +24,11 @@ def up(data: Path, talk: Path, **environment: str) -> Running:
     return start(["-P", "-m", "promptcraft.app", "up", *options], talk, environment)
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    platform = up(tmp_path / "data", tmp_path / "talk")
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One platform for all tests that leave it as it was."""
+    place = tmp_path_factory.mktemp("platform")
+    platform = up(place / "data", place / "talk")
     assert platform.where, platform.talk
     yield platform
     platform.process.kill()
@@ -44,7 +46,8 @@ def ask(url: str, body: dict[str, str] | None = None) -> tuple[int, dict[str, An
 
 
 def signed_in(platform: Running, administrator: dict[str, str]) -> int:
-    return ask(f"{platform.where['url']}/auth/token", administrator)[0]
+    credentials = {name: administrator[name] for name in ("username", "password")}
+    return ask(f"{platform.where['url']}/auth/token", credentials)[0]
 
 
 def children(platform: Running) -> dict[str, Identity]:
@@ -77,30 +80,34 @@ def test_no_secret_shows_in_any_command_line_or_environment(running: Running) ->
         assert not [secret for secret in secrets if secret in shown]
 
 
-def test_killed_it_leaves_no_process_and_the_next_start_knows_everybody(running: Running, tmp_path: Path) -> None:
-    family = descendants(running.process.pid)
-    running.process.kill()
+def test_killed_it_leaves_no_process_and_the_next_start_knows_everybody(tmp_path: Path) -> None:
+    first = up(tmp_path / "data", tmp_path / "talk")
+    family = descendants(first.process.pid)
+    first.process.kill()
 
-    following = up(running.data, tmp_path / "talk-again")
+    following = up(tmp_path / "data", tmp_path / "talk-again")
 
     assert len(family) > 12
     assert all_gone(family)
     assert following.where["administrator"] is None
-    assert signed_in(following, running.where["administrator"]) == 200
+    assert signed_in(following, first.where["administrator"]) == 200
     assert following.end() == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_stop_it_leaves_no_process(running: Running, how: signal.Signals) -> None:
-    family = descendants(running.process.pid)
+def test_by_default_it_lives_in_the_xdg_place_and_asked_to_stop_it_leaves_no_process(tmp_path: Path) -> None:
+    command = ["-P", "-m", "promptcraft.app", "up", "--port", "0", "--output", "json"]
+    platform = start(command, tmp_path / "talk", {"XDG_DATA_HOME": str(tmp_path / "share")})
+    family = descendants(platform.process.pid)
 
-    assert running.end(how) == 0
+    assert platform.where["data_dir"] == str(tmp_path / "share" / "promptcraft")
+    assert platform.end(signal.SIGINT) == 0
     assert not any(process.alive() for process in family)
-    assert "was killed" not in running.talk
+    assert "was killed" not in platform.talk
 
 
 @pytest.mark.parametrize("role", ["serve", "worker", "beat", "runtime"])
 def test_a_killed_role_leaves_no_process_of_its_own_and_comes_back(running: Running, role: str) -> None:
+    assert eventually(lambda: role in children(running))
     before = children(running)[role]
     family = [before, *descendants(before.pid)]
     os.kill(before.pid, signal.SIGKILL)
@@ -112,6 +119,7 @@ def test_a_killed_role_leaves_no_process_of_its_own_and_comes_back(running: Runn
 
 @pytest.mark.parametrize("server", ["postgres", "valkey"])
 def test_the_platform_recovers_from_the_death_of_a_server(running: Running, server: str) -> None:
+    assert eventually(lambda: server in children(running))
     before = children(running)[server]
     os.kill(before.pid, signal.SIGKILL)
 
@@ -156,11 +164,3 @@ def test_refused_settings_are_told_one_by_one_before_anything_is_made(tmp_path: 
     assert "REDIS_PASSWORD" in platform.talk
     assert "lonely" not in platform.talk
     assert not (tmp_path / "data").exists()
-
-
-def test_the_data_directory_is_in_the_xdg_place_unless_told_otherwise(tmp_path: Path) -> None:
-    command = ["-P", "-m", "promptcraft.app", "up", "--port", "0", "--output", "json"]
-    platform = start(command, tmp_path / "talk", {"XDG_DATA_HOME": str(tmp_path / "share")})
-
-    assert platform.where["data_dir"] == str(tmp_path / "share" / "promptcraft")
-    assert platform.end() == 0

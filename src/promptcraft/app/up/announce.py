@@ -24,7 +24,8 @@ def announce(
     terminal.fact("Data", str(place.root))
     terminal.fact("Logs", str(place.logs))
     if administrator.get("password"):
-        terminal.fact("Administrator", str(administrator["username"]))
+        of = f" of organisation {administrator['organization']}" if administrator.get("organization") else ""
+        terminal.fact("Administrator", f"{administrator['username']}{of}")
         terminal.fact("Password", f"{administrator['password']}   (shown this once)")
     for warning in warnings:
         terminal.line()
