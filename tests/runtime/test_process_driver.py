@@ -152,6 +152,21 @@ async def test_killed_runtime_takes_its_programs_along_and_the_next_one_clears_u
     await driver.close()
 
 
+async def test_drivers_for_commands_stand_beside_the_runtime_and_each_other(driver, places, tmp_path):
+    handle = await driver.start(spec_of(tmp_path / "v1"))
+    await eventually(lambda: ask(handle))
+    commands = HostPlaces(places.runtime_directory / "c", places.socket_directory / "c", places.log_directory)
+    one, other = (ProcessDriver(commands, exclusive=False) for _ in range(2))
+
+    first = await asyncio.gather(*(each.run(spec_of(tmp_path / "v1"), ["echo", "hello"], 30) for each in (one, other)))
+    await one.close()
+    second = await other.run(spec_of(tmp_path / "v1"), ["echo", "again"], 30)
+    await other.close()
+
+    assert [done.stdout for done in (*first, second)] == ["hello\n", "hello\n", "again\n"]
+    assert await ask(handle)
+
+
 class TestWhereNothingIsolates:
     @pytest.fixture
     async def open_driver(self, places, tmp_path, monkeypatch) -> AsyncIterator[ProcessDriver]:

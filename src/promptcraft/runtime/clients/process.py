@@ -146,8 +146,7 @@ class ProcessDriver:
 
     async def close(self) -> None:
         await asyncio.gather(*(self.stop(self._handle(each), 0) for each in self._programs))
-        if self._exclusive:
-            await asyncio.to_thread(self._host.groups.close)
+        await asyncio.to_thread(self._host.groups.close)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -162,7 +162,10 @@ def _prepare(host: Host, spec: InstanceSpec, confinement: bubblewrap.Confinement
         _give(confinement.socket_directory, confinement.uid)
     for socket in spec.extra_sockets.values():
         _give(socket, confinement.uid)
-    return host.groups.create(name, spec.limits)
+    try:
+        return host.groups.create(name, spec.limits)
+    except FileNotFoundError:  # another driver of these places closed, and took the empty group above along
+        return cgroup.find(host.places.runtime_directory).create(name, spec.limits)
 
 
 def _give(path: Path, uid: int | None) -> None:
