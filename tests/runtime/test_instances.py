@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -193,6 +194,27 @@ async def test_instance_that_stops_answering_is_unhealthy_until_it_answers_again
     await eventually(recovered)
     assert told == ["starting", "healthy", "unhealthy", "healthy"]
     assert (await look_at(db, alice, found)).restarts == 0
+
+
+async def test_health_without_end_is_health_and_fills_no_memory(db, runtime, alice, tmp_path):
+    endless = SERVER.replace('self.send_header("Content-Length", str(len(body)))', "pass").replace(
+        "self.wfile.write(body)", "[self.wfile.write(bytes(1 << 20)) for _ in iter(int, 1)]"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    found = await started(db, alice, desired(tmp_path / "v1", endless))
+    await asyncio.sleep(1)  # some more looks at its health
+
+    assert (await look_at(db, alice, found)).observed == "healthy"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
+
+
+async def test_health_that_never_comes_is_no_health(db, runtime, alice, tmp_path):
+    silent = SERVER.replace("self.send_response(200)", "__import__('time').sleep(60)")
+    found = await ask_for(db, alice, desired(tmp_path / "v1", silent))
+
+    with pytest.raises(InstanceNotHealthy):
+        await wait_until_healthy(db, alice, found.id, 2)
 
 
 async def test_asking_again_for_the_same_changes_nothing_and_for_other_limits_restarts(db, runtime, alice, tmp_path):

@@ -119,7 +119,9 @@ async def end(host: Host, confined: Confined, name: str, grace_seconds: float) -
             send(program, signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(confined.process.wait(), grace_seconds)
-    send_group(confined.pid, signal.SIGKILL)
+    # bubblewrap takes everything along when it ends, and its number may be another's once it has been waited for
+    if confined.process.returncode is None or confined.way.separation == "none":
+        send_group(confined.pid, signal.SIGKILL)
     await asyncio.to_thread(confined.group.kill)
     await confined.process.wait()
     outcome = await asyncio.to_thread(outcome_of, confined)
