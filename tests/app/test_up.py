@@ -247,6 +247,19 @@ def test_the_first_password_is_told_at_the_next_start_when_this_one_fails(fresh:
     assert "once" not in "".join(path.read_text() for path in (fresh / "secrets").iterdir())
 
 
+def test_the_demo_agent_is_made_at_the_first_start_and_never_again(fresh: Path, tmp_path: Path) -> None:
+    first = start([*with_stand_ins(fresh), "--demo"], tmp_path / "talk")
+    assert eventually(lambda: "Ask the demo agent" in first.talk)
+    assert first.end() == 0
+
+    second = start([*with_stand_ins(fresh), "--demo"], tmp_path / "talk-again")
+    assert eventually(lambda: "Ask the demo agent" in second.talk)
+    assert second.end() == 0
+
+    assert "made by admin" in first.talk
+    assert "made by" not in second.talk
+
+
 def test_a_second_request_to_stop_does_not_wait_for_the_deaf(up: Running, data: Path) -> None:
     (data / "deaf-worker").touch()
     worker = _child(data, "worker")

@@ -1,4 +1,4 @@
-"""Runs `up` as the command does, with stand-ins for the roles: `up_with_stand_ins.py DATA_DIR PORT`."""
+"""Runs `up` as the command does, with stand-ins for the roles: `up_with_stand_ins.py DATA_DIR PORT [--demo]`."""
 
 import os
 import sys
@@ -16,6 +16,7 @@ if __name__ == "__main__":
         port=int(sys.argv[2]),
         environment={"PATH": os.defpath},
         json=True,
+        demo="--demo" in sys.argv,
         program=(sys.executable, str(Path(__file__).with_name("stand_in.py"))),
     )
     try:

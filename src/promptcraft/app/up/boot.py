@@ -27,7 +27,7 @@ from promptcraft.app.up.listening import address_of
 from promptcraft.app.up.postgres import Postgres
 from promptcraft.app.up.privileges import Unprivileged, choose
 from promptcraft.app.up.probe import Probe
-from promptcraft.app.up.processes import ended, reap, spawn, wait_until
+from promptcraft.app.up.processes import ended, reap, wait_until
 from promptcraft.app.up.servers import STOP_SECONDS, await_servers, urls_of
 from promptcraft.app.up.signals import pause
 from promptcraft.app.up.supervisor import Child, Supervisor
@@ -105,21 +105,10 @@ class Start:
     def _demo_agent(self, home: Household, url: str, administrator: Mapping[str, Any]) -> None:
         """Make the demo agent at the first start, by whoever just got the password; a failure is told, not fatal."""
         if administrator.get("password"):
-            command = [*home.program, "demo", "--at", url]
-            process = spawn(
-                command,
-                death_signal=signal.SIGKILL,
-                output=self.terminal.talk.fileno(),
-                environment=home.environment,
-                stdin=subprocess.PIPE,
-            )
-            try:
-                if process.stdin:
-                    process.stdin.write(json.dumps(dict(administrator)).encode())
-                    process.stdin.close()
-                wait_until(lambda: ended(process), _ERRAND_SECONDS, pause)
-            finally:
-                reap(process)
+            # it talks to the person as `up` does, and gets the password where no process list shows it
+            talk, role = self.terminal.talk.fileno(), Role("demo", ("demo", "--at", url))
+            with self._errand(home, role, output=talk, errors=talk, told=json.dumps(dict(administrator))) as process:
+                self._wait_for(process)
         self.terminal.line('Ask the demo agent:  pc-hybrid ask "How do I stop the platform?"')
 
     def _serve_role(self) -> Role:
@@ -183,22 +172,38 @@ class Start:
 
     @contextmanager
     def _errand(
-        self, home: Household, role: Role, gate: Gate | None = None, output: int | None = None
+        self,
+        home: Household,
+        role: Role,
+        gate: Gate | None = None,
+        output: int | None = None,
+        errors: int | None = None,
+        told: str = "",
     ) -> Generator[subprocess.Popen[bytes]]:
         """A process that ends by itself, and is ended when the start is given up."""
-        process = home.start(role, gate, output)
+        process = home.start(role, gate, output, errors, told)
         try:
             yield process
         finally:
             reap(process)
 
     def _finish(self, home: Household, role: Role, process: subprocess.Popen[bytes]) -> None:
-        if not wait_until(lambda: ended(process), _ERRAND_SECONDS, pause):
+        if not self._wait_for(process):
             raise RoleFailed(f"{role.name} did not end within {_ERRAND_SECONDS} s", next_step=f"See {home.log(role)}")
         if reap(process) != 0:
             self.terminal.tail(home.log(role))
             raise RoleFailed(f"{role.name} failed", next_step=f"See {home.log(role)}")
         self.terminal.moment(f"{role.name} done")
+
+    def _wait_for(self, process: subprocess.Popen[bytes]) -> bool:
+        """Wait for an errand while what has begun to serve is kept alive."""
+
+        def done() -> bool:
+            if not self.gates:
+                self.supervisor.mend()
+            return ended(process)
+
+        return wait_until(done, _ERRAND_SECONDS, pause)
 
     def _await_ready(self) -> None:
         serve, log = self.supervisor.children["serve"], self.place.logs / "serve.log"

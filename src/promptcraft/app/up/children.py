@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +59,18 @@ class Household:
     def log(self, role: Role) -> Path:
         return self.place.logs / f"{role.name}.log"
 
-    def start(self, role: Role, gate: Gate | None = None, output: int | None = None) -> subprocess.Popen[bytes]:
-        """Start a role; with a gate it imports what it needs and waits there."""
+    def start(
+        self,
+        role: Role,
+        gate: Gate | None = None,
+        output: int | None = None,
+        errors: int | None = None,
+        told: str = "",
+    ) -> subprocess.Popen[bytes]:
+        """Start a role; with a gate it imports what it needs and waits there; `told` is what it reads.
+
+        What it prints goes into its log, but where `output` or `errors` name a descriptor.
+        """
         waiting: Sequence[str] = ("--gate", str(gate.inner)) if gate else ()
         inherited = (*role.inherited, *((gate.inner,) if gate else ()))
         with open_log(self.log(role)) as log:
@@ -68,11 +79,15 @@ class Household:
                 # not SIGTERM: whoever kills the supervisor wants nothing to go on, and a lease outlives its holder
                 death_signal=signal.SIGKILL,
                 output=log if output is None else output,
-                errors=log,
+                errors=log if errors is None else errors,
                 environment=self._known_to(role),
                 directory=self.place.root,
+                stdin=subprocess.PIPE if told else subprocess.DEVNULL,
                 inherited=inherited,
             )
+        if child.stdin:
+            with suppress(BrokenPipeError), child.stdin as reader:
+                reader.write(told.encode())
         if gate:
             gate.given()
         return child

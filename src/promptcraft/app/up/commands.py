@@ -78,4 +78,5 @@ def _options(args: argparse.Namespace, settings: Settings) -> Options:
         embedded=Embedded(postgres=core.owner_url is None, valkey=core.redis_address is None),
         environment=handed_over(),
         json=args.output == "json",
+        demo=args.demo,
     )
