@@ -173,18 +173,3 @@ class RuntimeUsage(Fact):
     at: datetime
     cpu_seconds: Decimal
     gib_seconds: Decimal
-
-
-class InstanceObserved(Fact):
-    """An instance's state changed; facts of one instance may be taken in twice, and count by `at`."""
-
-    topic: ClassVar[str] = "runtime.instance_observed"
-
-    instance_id: UUID
-    agent: str
-    version: str
-    environment: Environment
-    state: Observed
-    socket: Path | None
-    reason: str
-    at: datetime

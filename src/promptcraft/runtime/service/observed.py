@@ -26,7 +26,6 @@ from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.telemetry import get_logger
 from promptcraft.runtime.schemas import (
     Environment,
-    InstanceObserved,
     InstanceSpec,
     Limits,
     Observed,
@@ -84,7 +83,7 @@ async def begin(db: Database, host: str) -> None:
 
 
 async def observe(db: Database, host: str, wanted: Wanted, seen: Seen, *, isolated: bool = True) -> None:
-    """Write a change of state with its fact and, where it is one that counts, its event."""
+    """Write a change of state and, where it is one that counts, its event."""
     now = clock.now()
     values = {
         "observed": seen.state,
@@ -104,7 +103,6 @@ async def observe(db: Database, host: str, wanted: Wanted, seen: Seen, *, isolat
         row = update(InstanceRow).where(*_same(wanted)).values(**values).returning(InstanceRow.id)
         if await session.scalar(row) is None:
             return  # asked for differently meanwhile: that observation comes with its own start
-        await outbox.publish(session, _fact(wanted, seen))
         await _record(session, host, wanted, seen, isolated=isolated)
 
     await _certainly(db, wanted.org_id, write)
@@ -135,7 +133,6 @@ async def clear_away(db: Database, wanted: Wanted) -> None:
     async def write(session: AsyncSession) -> None:
         gone = delete(InstanceRow).where(*_same(wanted)).returning(InstanceRow.id)
         if await session.scalar(gone) is not None:
-            await outbox.publish(session, _fact(wanted, Seen("stopped", reason="removed")))
             await audit.record(
                 session, platform_actor("runtime", wanted.org_id), INSTANCE_REMOVED, resource=wanted.id,
                 agent=wanted.name, version=wanted.version, environment=wanted.environment,
@@ -181,19 +178,6 @@ def _same(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
         InstanceRow.org_id == wanted.org_id,
         InstanceRow.id == wanted.id,
         InstanceRow.generation == wanted.generation,
-    )
-
-
-def _fact(wanted: Wanted, seen: Seen) -> InstanceObserved:
-    return InstanceObserved(
-        instance_id=wanted.id,
-        agent=wanted.name,
-        version=wanted.version,
-        environment=wanted.environment,
-        state=seen.state,
-        socket=seen.socket,
-        reason=seen.reason,
-        at=clock.now(),
     )
 
 
