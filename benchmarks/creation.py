@@ -22,8 +22,8 @@ from promptcraft_sdk.client import Client, api
 BAR_SECONDS = 8.0
 _SEED = 20261123
 _WORDS = (
-    "invoice return payment quarter deadline customer contract delivery warranty refund account balance interest payroll "
-    "expense travel receipt budget forecast audit policy approval vendor purchase order stock warehouse shipment customs"
+    "invoice return payment quarter deadline customer contract delivery warranty refund account balance interest"
+    " payroll expense travel receipt budget forecast audit policy approval vendor purchase order stock warehouse"
 ).split()
 
 
