@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from inline_snapshot import snapshot
 
 from tests.orchestrator.conftest import Agents, knows_not
 from tests.people import PASSWORD, Person
@@ -17,7 +16,9 @@ async def test_whoami_names_the_person_and_what_they_may_do(cli, alice: Person, 
     shown = await cli("whoami")
     told = json.loads((await cli("whoami", "-o", "json")).data)
 
-    assert shown.data.startswith(f"{alice.name} of Acme at {address}\nroles        admin\npermissions  ")
+    assert shown.data.startswith(
+        f"{alice.name} of Acme at {address}\nuser id      {alice.user_id}\nroles        admin\n"
+    )
     assert "agent:create" in shown.data
     assert told == (await alice.get("/api/v4/me")).json()["data"] | {
         "session_id": told["session_id"],
@@ -193,7 +194,7 @@ async def test_data_goes_to_a_file_when_one_is_named(cli, home):
     ended = await cli("execution", "list", "-o", "json", "--output-file", "executions.json")
 
     assert ended.data == ""
-    assert ended.talk == snapshot("Written to executions.json\n")
+    assert ended.talk.startswith("Written to executions.json\n")
     assert isinstance(json.loads((home.path / "executions.json").read_text()), list)
 
 

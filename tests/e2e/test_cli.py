@@ -86,7 +86,7 @@ def test_show_says_what_it_is_where_it_runs_and_what_keeps_it_in(cli: Cli, advis
     assert shown.startswith(f"{advisor} 1 is running\n")
     assert "tools         ask, compute_the_vat" in shown
     assert "knowledge     5 documents, " in shown
-    assert re.search(r"^isolation 1 .*memory: ", shown, re.MULTILINE)
+    assert re.search(r"^isolation +driver process, .*, memory by ", shown, re.MULTILINE)
     assert re.search(r"^development +1 +running +0 +-$", shown, re.MULTILINE)
 
 
@@ -166,6 +166,20 @@ def test_what_the_platform_does_not_take_is_exit_2_with_the_field(cli: Cli, home
     assert "/deployment_config/resource_limits/memory" in bad.talk
     assert "/agent_spec/capabilities/0" in bad.talk
     assert latin.exit_code == 2
+
+
+def test_a_creation_that_fails_says_at_which_step_and_why_and_leaves_nothing(cli: Cli, home):
+    name = new_name()
+    (home.path / "empty.md").write_text("\n")
+
+    ended = cli("agent", "create", name, "--domain", "d", "--knowledge", "empty.md")
+    told = json.loads(cli("agent", "create", name, "--domain", "d", "--knowledge", "empty.md", "-o", "json").data)
+
+    assert (ended.exit_code, ended.data) == (1, "")
+    assert re.search(r"^  ✗ ingest .* \d+\.\d s$", ended.talk, re.MULTILINE)
+    assert f"Error: {name}: ingest failed, what came before it was undone\n    documents: " in ended.talk
+    assert (told["status"], told["error_code"]) == ("failed", "knowledge_not_usable")
+    assert cli("agent", "show", name).exit_code == 3
 
 
 def test_the_older_spelling_makes_an_agent_too_and_the_rest_goes_step_by_step(cli: Cli):

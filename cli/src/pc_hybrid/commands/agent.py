@@ -9,7 +9,7 @@ import typer
 from pc_hybrid.options import command
 from pc_hybrid.terminal import Terminal
 
-EnvironmentName = Literal["development", "staging", "production"]
+EnvironmentName = Literal["production", "staging", "development"]
 Frequency = Literal["daily", "weekly", "monthly"]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The agent's name.")]

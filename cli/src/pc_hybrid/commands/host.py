@@ -34,11 +34,12 @@ def up(
     output: Annotated[
         Literal["text", "json"] | None, typer.Option("--output", "-o", help="json: one line when ready.")
     ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make the demo agent at the first start.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the time line of the start.")] = False,
 ) -> None:
     """Start the platform on this host and serve until Ctrl-C."""
     given = _given({"--data-dir": data_dir, "--host": host, "--port": port, "--output": output})
-    run_platform("up", *given, *["--verbose"] * verbose, *context.args)
+    run_platform("up", *given, *["--demo"] * demo, *["--verbose"] * verbose, *context.args)
 
 
 def down(context: typer.Context, data_dir: DataDir = None) -> None:

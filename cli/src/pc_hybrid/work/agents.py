@@ -56,7 +56,7 @@ def _described(agent: AgentDetail) -> Iterator[str]:
         "tools": ", ".join(agent.tools),
         "commit": (agent.commit or "")[:7],
         "created": moment(agent.created_at),
-        **{f"isolation {at}": _isolation(held) for at, held in enumerate(agent.isolation, start=1)},
+        "isolation": "; ".join(_isolation(held) for held in agent.isolation),
     }
     yield from table(("", ""), [(name, value) for name, value in facts.items() if value])
     if agent.instances:
@@ -76,11 +76,13 @@ def _instance(instance: AgentInstance) -> tuple[str, ...]:
 
 
 def _isolation(held: Mapping[str, Any]) -> str:
-    """What keeps the agent in, and by what each limit is held, in a line."""
+    """What keeps the agent in on one host, and by what each limit is held."""
     limits: Mapping[str, Any] = held.get("limits") or {}
-    facts = {key: value for key, value in {**held, **limits}.items() if isinstance(value, str | bool)}
-    return ", ".join(f"{key.replace('_', ' ')}: {_yes_or_no(value)}" for key, value in facts.items())
+    walls = [
+        f"{wall} {_yes_or_no(held[wall])}" for wall in ("driver", "separation", "network", "seccomp") if wall in held
+    ]
+    return ", ".join([*walls, *(f"{limit.replace('_', ' ')} by {holder}" for limit, holder in limits.items())])
 
 
 def _yes_or_no(value: object) -> str:
-    return str(value) if isinstance(value, str) else "yes" if value else "no"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -2,8 +2,8 @@
 
 from pc_hybrid.connection import connect
 from pc_hybrid.terminal import Terminal
-from pc_hybrid.text import safe, table
-from pc_hybrid.work.figures import UNKNOWN, count, dollars, milliseconds, rating, share
+from pc_hybrid.text import table
+from pc_hybrid.work.figures import count, dollars, milliseconds, rating, share
 from promptcraft_sdk.client import api
 from promptcraft_sdk.client.schemas import AgentPerformance, Summary
 
@@ -16,7 +16,8 @@ def usage(terminal: Terminal, time_range: str) -> None:
     agents = report.data.agent_performance or ()
     lines = [*_summary_lines(report.data.summary), *(["", *_agent_lines(agents)] if agents else [])]
     terminal.data(report.data, lines)
-    terminal.say(f"{time_range}, fresh to {safe(report.metadata.data_freshness or UNKNOWN)}")
+    behind = report.metadata.data_freshness.total_seconds()
+    terminal.say(f"{time_range}, {f'behind by {behind:.1f} s' if behind else 'up to date'}")
 
 
 def performance(terminal: Terminal) -> None:

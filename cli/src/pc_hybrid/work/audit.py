@@ -1,5 +1,6 @@
 """The audit log."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,8 @@ from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import table
 from pc_hybrid.work.figures import UNKNOWN, moment, short
 from promptcraft_sdk.client import api
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def list_events(
@@ -36,7 +39,7 @@ def list_events(
             moment(event.timestamp),
             short(event.user_id) if event.user_id else UNKNOWN,
             _field(event.action, "operation"),
-            _field(event.action, "resource_id"),
+            _resource(event.action),
             _field(event.outcome, "status"),
             _field(event.context, "request_id"),
         ]
@@ -49,6 +52,12 @@ def list_events(
 
 def _aware(time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _resource(action: Mapping[str, Any]) -> str:
+    """A name as it is, an id by its beginning; -o json has it whole."""
+    value = _field(action, "resource_id")
+    return short(value) if _ID.fullmatch(value) else value
 
 
 def _field(part: Mapping[str, Any], key: str) -> str:

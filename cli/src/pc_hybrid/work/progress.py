@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from pc_hybrid.failures import ExitCode, Failure
-from pc_hybrid.terminal import Terminal
+from pc_hybrid.terminal import Style, Terminal
 from pc_hybrid.text import clipped, next_line, padded, safe, width
 from promptcraft_sdk.client import ApiError, Client, TimedOut, Unreachable, api
 from promptcraft_sdk.client.schemas import Progress, Step
@@ -15,6 +15,7 @@ _NAME_COLUMNS = 13
 _SLOWEST_POLL = 1.0
 # A platform that restarts is away for a moment; what it had begun goes on when it is back.
 _PATIENCE = 60.0
+_MARKS: dict[str, tuple[str, Style]] = {"completed": ("✓", "green"), "failed": ("✗", "red"), "undone": ("·", "dim")}
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -47,7 +48,7 @@ def follow(terminal: Terminal, poll: Callable[[], Progress], *, what: str, resum
 
 def conclude(terminal: Terminal, client: Client, end: Progress) -> None:
     """The last word: the agent as it is now, or why there is none."""
-    for warning in end.warnings:
+    for warning in dict.fromkeys(end.warnings):
         terminal.warn(warning)
     if end.status != "completed":
         if terminal.format == "json":
@@ -66,8 +67,9 @@ def _failure(end: Progress) -> Failure:
     """Which step failed, and why."""
     failed = next((step for step in end.steps if step.error), None)
     reason = end.error or (failed.error if failed else None)
+    undone = ", what came before it was undone" if any(step.status == "undone" for step in end.steps) else ""
     return Failure(
-        f"{end.agent_name}: {failed.name} failed" if failed else f"{end.agent_name}: {end.status}",
+        f"{end.agent_name}: {failed.name} failed{undone}" if failed else f"{end.agent_name}: {end.status}",
         why=[("", line) for line in (reason or "").splitlines()],
         next_step=end.next_step or "",
     )
@@ -104,7 +106,7 @@ class _View:
 
     def update(self, state: Progress) -> None:
         for step in state.steps:
-            if step.name not in self._shown and step.status in ("completed", "failed", "skipped", "compensated"):
+            if step.name not in self._shown and step.status in _MARKS:
                 self._shown.add(step.name)
                 self.clear()
                 self._terminal.say(self._line(step))
@@ -132,8 +134,7 @@ class _View:
         self._drawn = True
 
     def _line(self, step: Step) -> str:
-        mark, style = ("✓", "green") if step.status == "completed" else ("✗", "red")
-        line = aligned(
-            f"{padded(safe(step.name), _NAME_COLUMNS)} {safe(step.detail or '')}", "", step.seconds, indent=4
-        )
-        return f"  {self._terminal.paint(mark, style, sys.stderr)} {line}"
+        mark, style = _MARKS[step.status]
+        detail = step.detail or ("undone" if step.status == "undone" else "")
+        what = f"{padded(safe(step.name), _NAME_COLUMNS)} {safe(detail)}"
+        return f"  {self._terminal.paint(mark, style, sys.stderr)} {aligned(what, '', step.seconds, indent=4)}"

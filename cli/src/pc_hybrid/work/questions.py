@@ -92,7 +92,8 @@ def _answer_lines(answer: Execution) -> list[str]:
 
 
 def _cited(citation: Citation) -> str:
-    where = f"{safe(citation.file)}:{safe(citation.lines)}" if citation.lines else safe(citation.file)
+    first, _, last = citation.lines.partition("-")
+    where = f"{safe(citation.file)}:{safe(first if first == last else citation.lines)}"
     return f"{where}  ({safe(citation.commit[:7])})" if citation.commit else where
 
 

@@ -64,6 +64,7 @@ def whoami(terminal: Terminal) -> None:
         me,
         [
             f"{safe(me.username)} of {safe(me.organization.name)} at {base_url}",
+            f"user id      {me.user_id}",
             f"roles        {safe(', '.join(me.roles)) or '-'}",
             f"permissions  {safe(', '.join(me.permissions)) or '-'}",
         ],

@@ -5,13 +5,15 @@ through. What may grow (states, phases) is a plain string. Times are aware, cost
 their name ends with.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
+# As the platform wrote it: whole numbers stay whole.
+Number = int | float
 
 
 class Answer(BaseModel):
@@ -61,7 +63,7 @@ class Me(Answer):
 
 # --- agents -----------------------------------------------------------------------------------------------------------
 
-Environment = Literal["development", "staging", "production"]
+Environment = Literal["production", "staging", "development"]
 UpdateFrequency = Literal["daily", "weekly", "monthly"]
 
 
@@ -117,7 +119,7 @@ class Creation(Answer):
 
     creation_id: UUID
     agent_name: str
-    estimated_duration_minutes: float | None = None
+    estimated_duration_minutes: Number | None = None
     repository_url: str | None = None
 
 
@@ -134,7 +136,7 @@ class Step(Answer):
 
     name: str
     status: str
-    seconds: float | None = None
+    seconds: Number | None = None
     error: str | None = None
     detail: str | None = None
 
@@ -145,7 +147,7 @@ class Progress(Answer):
     agent_name: str
     status: str
     phase: str = ""
-    progress_percentage: float = 0
+    progress_percentage: Number = 0
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
     error: str | None = None
@@ -215,7 +217,7 @@ class Candidate(Answer):
 
     agent: str
     environment: str = ""
-    score: float
+    score: Number
 
 
 class ExecutionEntry(Answer):
@@ -229,8 +231,8 @@ class ExecutionEntry(Answer):
     query: str | None = None
     session_id: UUID
     created_at: datetime
-    response_time_ms: float | None = None
-    cost: float | None = None
+    response_time_ms: Number | None = None
+    cost: Number | None = None
 
 
 class Execution(ExecutionEntry):
@@ -238,7 +240,7 @@ class Execution(ExecutionEntry):
 
     answer: str | None = None
     citations: tuple[Citation, ...] = ()
-    score: float | None = None
+    score: Number | None = None
     candidates: tuple[Candidate, ...] = ()
     steps: tuple[Step, ...] = ()
     tokens: int | None = None
@@ -259,20 +261,20 @@ class Feedback(Answer):
 class Summary(Answer):
     total_queries: int = 0
     unique_users: int | None = None
-    avg_response_time_ms: float | None = None
-    success_rate: float | None = None
-    total_cost: float | None = None
-    user_satisfaction: float | None = None
-    agent_accuracy: float | None = None
+    avg_response_time_ms: Number | None = None
+    success_rate: Number | None = None
+    total_cost: Number | None = None
+    user_satisfaction: Number | None = None
+    agent_accuracy: Number | None = None
 
 
 class AgentPerformance(Answer):
     agent_id: str
     query_count: int = 0
-    avg_response_time: float | None = None
-    success_rate: float | None = None
-    user_rating: float | None = None
-    cost_per_query: float | None = None
+    avg_response_time: Number | None = None
+    success_rate: Number | None = None
+    user_rating: Number | None = None
+    cost_per_query: Number | None = None
 
 
 class Insights(Answer):
@@ -284,22 +286,22 @@ class Insights(Answer):
 
 
 class InsightsMetadata(Answer):
-    generated_at: datetime | None = None
-    data_freshness: str | None = None
-    query_duration_ms: float | None = None
+    generated_at: datetime
+    data_freshness: timedelta
+    query_duration_ms: Number
 
 
 class InsightsReport(Envelope[Insights]):
     """The insights, and how fresh they are."""
 
-    metadata: InsightsMetadata = InsightsMetadata()
+    metadata: InsightsMetadata
 
 
 class Realtime(Answer):
     """The last five minutes; None where nothing ran."""
 
-    avg_response_time_ms: float | None = None
-    success_rate: float | None = None
+    avg_response_time_ms: Number | None = None
+    success_rate: Number | None = None
     active_workflows: int | None = None
     queue_length: int | None = None
 
