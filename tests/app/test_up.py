@@ -45,8 +45,7 @@ def steady(lived_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     place = tmp_path_factory.mktemp("steady")
     running = start(with_stand_ins(shutil.copytree(lived_in, place / "data", symlinks=True)), place / "talk")
     yield running
-    running.process.kill()
-    running.process.communicate()
+    running.put_away()
 
 
 @pytest.fixture
@@ -61,8 +60,7 @@ def fresh(tmp_path: Path) -> Path:
 def up(data: Path, tmp_path: Path) -> Iterator[Running]:
     running = start(with_stand_ins(data), tmp_path / "talk")
     yield running
-    running.process.kill()
-    running.process.communicate()
+    running.put_away()
 
 
 def again(data: Path, tmp_path: Path) -> Running:

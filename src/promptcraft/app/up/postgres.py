@@ -80,7 +80,8 @@ class Postgres:
     def initialise(self, pause: Pause) -> None:
         """Make the cluster beside its place and move it there whole: a crash half-way leaves no half cluster."""
         for leftover in self.place.root.glob(f"{_STAGING}*"):
-            shutil.rmtree(leftover)
+            # a killed start's last child may still be writing there: the rest of it goes at the next start
+            shutil.rmtree(leftover, ignore_errors=True)
         staging = self.place.root / f"{_STAGING}{secrets.token_hex(4)}"
         staging.mkdir(mode=0o700)
         self.way.give(staging)

@@ -44,6 +44,7 @@ def _run(options: Options, terminal: Terminal) -> None:
         host, port = listener.getsockname()[:2]
         state: dict[str, Any] = {"host": host, "port": port, "url": address_of(listener), "sockets": str(sockets)}
         supervisor = Supervisor(place, terminal, state)
+        supervisor.remember()
         cleanup.enter_context(_stopping(supervisor, terminal))
         terminal.moment("data directory is ours")
         Start(options, terminal, place, supervisor, listener).boot(sockets)

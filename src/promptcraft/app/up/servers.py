@@ -89,6 +89,7 @@ def embedded_servers(
 
         broker_process = broker.start()
         cleanup.callback(stop, broker_process, valkey.STOP_SIGNAL, STOP_SECONDS)
+        _remember(place, sockets, valkey=broker_process)
         if not server.exists():
             server.initialise(time.sleep)
         server_process = server.start()
