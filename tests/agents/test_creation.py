@@ -17,7 +17,9 @@ from promptcraft.kernel.audit.catalogue.agents import (
     DEPLOYMENT_REQUESTED,
     KNOWLEDGE_UPLOADED,
 )
+from promptcraft.kernel.db import unit_of_work
 from promptcraft.registry import SocketUpstream
+from promptcraft.runtime import instances
 from tests.agents.conftest import SPEC, left_behind, packed, uploaded, work
 
 AGENTS = "/api/v4/admin/agents"
@@ -217,12 +219,13 @@ async def test_a_deployment_that_names_another_agent_or_environment_is_refused(a
 
 async def test_two_capabilities_of_an_agent_answer_one_question_differently(alice, platform, host, create, gone):
     await create(alice, deploy=True, name="capable")
-    sockets = list((platform.process.settings.core.data_dir / "runtime").rglob("*.sock"))
+    async with unit_of_work(platform.db, alice.actor) as session:
+        (running,) = await instances(session, alice.actor, name="capable")
     upstream = SocketUpstream()
 
     cited = []
     for tool in ("find_when_a_vat_return_is_due", "explain_payroll_and_wage_tax"):
-        result = await upstream.call_tool(str(sockets[0]), tool, {"query": "On which day of the month?"}, 20)
+        result = await upstream.call_tool(str(running.socket), tool, {"query": "On which day of the month?"}, 20)
         cited.append(json.loads(result.text)["citations"][0]["file"])
 
     await upstream.close()
