@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -208,14 +209,15 @@ def _enabler(controllers: Iterable[str]) -> Callable[[Path, Path], None]:
 
 
 def _try_out(home: Path) -> None:
-    """Whether groups can be made here and their members moved: raises OSError if not."""
+    """Whether a process of ours can enter a group made here, which writable files do not promise; OSError if not."""
     trial = home / f"trial-{os.getpid()}"
     trial.mkdir()
     try:
-        if not os.access(trial / "cgroup.procs", os.W_OK):
-            raise PermissionError(errno.EACCES, "not writable", str(trial))
+        enter = ["sh", "-c", 'echo 0 > "$1"', "sh", str(trial / "cgroup.procs")]
+        if subprocess.run(enter, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            raise PermissionError(errno.EACCES, "cannot be entered", str(trial))
     finally:
-        trial.rmdir()
+        _remove(trial)
 
 
 def _settings(controllers: dict[str, Controller], limits: Limits) -> Iterable[tuple[Path, str]]:
