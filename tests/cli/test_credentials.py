@@ -120,3 +120,12 @@ def test_colour_is_for_terminals_that_want_it(at_terminal, run):
     assert "\x1b[31mError:" in at_terminal("whoami").talk
     assert "\x1b" not in at_terminal("whoami", NO_COLOR="1").talk
     assert "\x1b" not in run("whoami").talk
+
+
+def test_ctrl_c_at_a_question_ends_the_command_with_130(at_terminal, server):
+    for keys in ([("Username: ", "^C")], [("Username: ", "ada"), ("Password: ", "^C")]):
+        ended = at_terminal("login", "--api-url", server.url, keys=keys)
+
+        assert ended.exit_code == 130
+        assert "Traceback" not in ended.talk
+    assert server.asked == []

@@ -186,27 +186,19 @@ def test_the_older_spelling_makes_an_agent_too_and_the_rest_goes_step_by_step(cl
     name = new_name()
 
     built = cli("create-agent", "--domain", "finance", "--name", name, "--knowledge", str(HANDBOOK), "--no-deploy")
+    begun = cli("agent", "deploy", name, "--no-wait")
+    followed = cli(*begun.talk.splitlines()[-1].removeprefix("Follow it:  pc-hybrid ").split())
     deployed = cli("agent", "deploy", name, "--environment", "staging")
     deleted = cli("agent", "delete", name, "--yes")
 
     assert built.data.startswith(f"{name} 1 is built (")
     assert steps_in(built.talk) == BUILT
     assert built.talk.splitlines()[-1] == f"Deploy it: pc-hybrid agent deploy {name}"
-    assert deployed.data.startswith(f"{name} 1 is running in staging (")
+    assert begun.data.startswith(f"Deploying {name} to development: ")
+    assert followed.data.startswith(f"{name} 1 is running in development (")
+    assert re.match(rf"{name} 1 is running in (development, )?staging", deployed.data)
     assert deleted.data == f"{name} is deleted\n"
     assert cli("agent", "show", name).exit_code == 3
-
-
-def test_who_does_not_wait_follows_later(cli: Cli):
-    name = new_name()
-    cli("agent", "create", name, *OPTIONS, "--no-deploy")
-
-    begun = cli("agent", "deploy", name, "--no-wait")
-    followed = cli(*begun.talk.splitlines()[-1].removeprefix("Follow it:  pc-hybrid ").split())
-
-    assert begun.exit_code == 0
-    assert followed.data.startswith(f"{name} 1 is running in development (")
-    assert cli("agent", "delete", name, "--yes").exit_code == 0
 
 
 def test_at_a_terminal_what_is_missing_is_asked_for(typed: Cli, cli: Cli):
