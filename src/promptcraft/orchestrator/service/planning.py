@@ -44,9 +44,10 @@ def plan_for(asked: Asked, index: RoutingIndex, endpoints: Endpoints, last_agent
         turns = [Turn(one, endpoints[one.name, one.environment], None) for one in sorted(named, key=_preference)]
         return Plan(tuple(turns), (), "named by the caller")
     if not within:
-        place = f" in {asked.environment}" if asked.environment else ""
-        raise NoAgents(f"No agent is running{place} that could be asked.")
-    weighed = [one for one in index.weigh(asked.query) if one.server in within]
+        where = f" in {asked.environment}" if asked.environment else ""
+        raise NoAgents(f"No agent is running{where} that could be asked.")
+    places = {(server.name, server.environment) for server in within}
+    weighed = [one for one in index.weigh(asked.query) if (one.server.name, one.server.environment) in places]
     return _by_score(weighed, endpoints, last_agent)
 
 

@@ -5,6 +5,7 @@ sum B of the matched words' scores becomes a score between 0 and 1 by what speak
 is the weight of the query's words that the agent does not know.
 """
 
+import asyncio
 import math
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ _GENERAL = 0.4
 _AGAINST, _DOUBT = 0.08, 0.25
 _MOST_AGAINST = 12.0
 _MOST_ORGANISATIONS = 500
+_AT_ONCE = 100
+_EACH_END = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +47,63 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Profile:
+class Profile:
+    """The stems of one agent: those of the fields whose length says nothing, weighted, and those of its description."""
+
     server: Server
-    weights: Mapping[str, float]
+    stated: Mapping[str, float]
+    described: Mapping[str, int]
+    length: int
 
 
 class RoutingIndex:
     """The agents of one organisation, in all environments."""
 
-    def __init__(self, servers: Iterable[Server]) -> None:
-        self.servers = tuple(server for server in servers if any(tool.name == ASK for tool in server.tools))
-        described = [stems_of(server.description) for server in self.servers]
-        usual = sum(map(len, described)) / max(1, len(described))
-        self._profiles = [
-            _Profile(server, _weights(server, stems, usual))
-            for server, stems in zip(self.servers, described, strict=True)
-        ]
-        self._holders = _holders(self._profiles)
+    def __init__(self, profiles: Iterable[Profile]) -> None:
+        self.profiles = tuple(profiles)
+        self.servers = tuple(profile.server for profile in self.profiles)
+        self._usual = sum(profile.length for profile in self.profiles) / max(1, len(self.profiles))
         self._agents = len({server.name for server in self.servers})
 
     def weigh(self, query: str) -> list[Weighed]:
         """Every agent in every environment, the best first; equal ones by name."""
-        importance = {word: _importance(word) * self._rarity(word) for word in stems_of(query) or _words(query)}
-        found = [Weighed(profile.server, _score(profile.weights, importance)) for profile in self._profiles]
+        strengths = {word: [self._strength(one, word) for one in self.profiles] for word in _telling(query)}
+        weights = {word: _importance(word) * self._rarity(held) for word, held in strengths.items()}
+        found: list[Weighed] = []
+        for number, server in enumerate(self.servers):
+            matched = sum(weight * strengths[word][number] for word, weight in weights.items())
+            against = sum(weight for word, weight in weights.items() if not strengths[word][number])
+            score = matched / (matched + _AGAINST * min(against, _MOST_AGAINST) + _DOUBT)
+            found.append(Weighed(server, score))
         return sorted(found, key=lambda one: (-one.score, one.server.name, one.server.environment))
 
-    def _rarity(self, word: str) -> float:
-        """1 for a word that no agent knows, less the more of them do; never 0, as one agent may be all there is."""
-        holders = self._holders.get(word, 0.0)
+    def _strength(self, profile: Profile, word: str) -> float:
+        """BM25F's weighted frequency, saturated: 0 for a word that the agent does not have, below 1."""
+        length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * profile.length / max(1.0, self._usual)
+        frequency = profile.stated.get(word, 0.0) + _DESCRIPTION * profile.described.get(word, 0) / length
+        return frequency / (_SATURATION + frequency)
+
+    def _rarity(self, strengths: Sequence[float]) -> float:
+        """1 for a word that no agent has, less the more of them do; never 0, as one agent may be all there is.
+
+        An agent that has it deep in its knowledge counts less than one that is about it.
+        """
+        # One agent in three environments is one agent: words must not become common by that.
+        of_agents: dict[str, float] = {}
+        for server, strength in zip(self.servers, strengths, strict=True):
+            of_agents[server.name] = max(strength, of_agents.get(server.name, 0.0))
+        holders = sum(of_agents.values()) / (max(of_agents.values(), default=0.0) or 1.0)
         return (1 + math.log((self._agents + 1) / (holders + 1))) / (1 + math.log(self._agents + 1))
+
+
+async def routing_index(servers: Iterable[Server], known: RoutingIndex | None = None) -> RoutingIndex:
+    """The index of those that can be asked; what `known` already holds of them is taken from it.
+
+    Stemming thousands of words takes a while, and other requests are let in between.
+    """
+    made = {_identity(profile.server): profile for profile in (known.profiles if known else ())}
+    askable = [server for server in servers if any(tool.name == ASK for tool in server.tools)]
+    return RoutingIndex([made.get(_identity(server)) or await _profile(server) for server in askable])
 
 
 @dataclass(slots=True)
@@ -85,72 +116,53 @@ class RoutingIndexes:
 
     async def of(self, session: AsyncSession, actor: Actor) -> RoutingIndex:
         revision = await registry.revision(session, actor)
-        known = self._made.get(actor.org_id)
-        if known is None or known[0] != revision:
-            known = revision, RoutingIndex(await registry.servers(session, actor, kind="agent"))
-            self._made[actor.org_id] = known
+        before, index = self._made.get(actor.org_id, (-1, None))
+        if index is None or before != revision:
+            # Read after the revision: what changes in between is seen now, and once more at the next query.
+            index = await routing_index(await registry.servers(session, actor, kind="agent"), index)
+            self._made[actor.org_id] = revision, index
         self._made.move_to_end(actor.org_id)
         if len(self._made) > _MOST_ORGANISATIONS:
             self._made.popitem(last=False)
-        return known[1]
+        return index
 
 
-def _weights(server: Server, described: Sequence[str], usual: float) -> dict[str, float]:
-    """BM25F's weighted frequency of each stem, before saturation."""
+def _identity(server: Server) -> tuple[str, ...]:
+    return server.name, server.environment, server.version, server.registered_at.isoformat(), server.status
+
+
+async def _profile(server: Server) -> Profile:
     fields = (
-        (_KEYWORDS, set(stems_of(" ".join(server.keywords)))),
-        (_DOMAIN, set(stems_of(server.domain))),
-        (_NAME, set(stems_of(f"{server.name} {server.display_name}"))),
+        (_KEYWORDS, " ".join(server.keywords)),
+        (_DOMAIN, server.domain),
+        (_NAME, f"{server.name} {server.display_name}"),
     )
-    weights: defaultdict[str, float] = defaultdict(float)
-    for weight, stems in fields:
-        for one in stems:
-            weights[one] += weight
-    for one, times in _known(server.knowledge_terms).items():
-        weights[one] += _KNOWLEDGE * (times if times < 1 else 1 + math.log(times))
-    length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * len(described) / max(1.0, usual)
-    for one, times in Counter(described).items():
-        weights[one] += _DESCRIPTION * times / length
-    return dict(weights)
+    stated: defaultdict[str, float] = defaultdict(float)
+    for weight, text in fields:
+        for one in set(stems_of(text)):
+            stated[one] += weight
+    for one, times in (await _known(server.knowledge_terms)).items():
+        stated[one] += _KNOWLEDGE * (times if times < 1 else 1 + math.log(times))
+    described = stems_of(server.description)
+    return Profile(server, dict(stated), Counter(described), len(described))
 
 
-def _known(terms: Sequence[str]) -> dict[str, float]:
+async def _known(terms: Sequence[str]) -> dict[str, float]:
     """How often each stem stands in the knowledge's terms, those further down counting as less than once."""
     times: defaultdict[str, float] = defaultdict(float)
     for position, term in enumerate(terms):
         for one in stems_of(term):
             times[one] += 1 / (1 + position / _HALF_AT)
+        if position % _AT_ONCE == 0:
+            await asyncio.sleep(0)
     return times
 
 
-def _holders(profiles: Sequence[_Profile]) -> dict[str, float]:
-    """How many agents hold each word; one that has it deep in its knowledge counts less than one that is about it."""
-    strongest: dict[str, dict[str, float]] = {}
-    for profile in profiles:
-        for word, weight in profile.weights.items():
-            # One agent in three environments is one agent: words must not become common by that.
-            of_agents = strongest.setdefault(word, {})
-            of_agents[profile.server.name] = max(of_agents.get(profile.server.name, 0.0), _saturated(weight))
-    return {word: sum(held.values()) / max(held.values()) for word, held in strongest.items()}
-
-
-def _saturated(frequency: float) -> float:
-    return frequency / (_SATURATION + frequency)
-
-
-def _score(weights: Mapping[str, float], importance: Mapping[str, float]) -> float:
-    matched = against = 0.0
-    for word, weight in importance.items():
-        frequency = weights.get(word, 0.0)
-        matched += weight * _saturated(frequency)
-        against += 0.0 if frequency else weight
-    return matched / (matched + _AGAINST * min(against, _MOST_AGAINST) + _DOUBT)
+def _telling(query: str) -> list[str]:
+    """The stems of a query, or of its function words where it has no others ("IT"); of a long one, both ends."""
+    stems = list(dict.fromkeys(stems_of(query) or [stem(word) for word in words_of(query)]))
+    return stems if len(stems) <= 2 * _EACH_END else [*stems[:_EACH_END], *stems[-_EACH_END:]]
 
 
 def _importance(word: str) -> float:
     return _GENERAL if word in GENERAL_STEMS else 1.0
-
-
-def _words(query: str) -> list[str]:
-    """The stems of a query that is made of function words alone, such as "US" or "IT"."""
-    return [stem(word) for word in words_of(query)]
