@@ -46,4 +46,10 @@ EXECUTION_ABANDONED = Event(
     status="failure",
     component="zen_mcp",
 )
-FEEDBACK_GIVEN = Event(id=4007, name="execution.rate", sentence="{actor} rated execution {resource} {rating} of 5")
+FEEDBACK_GIVEN = Event(
+    id=4007,
+    name="execution.rate",
+    sentence="{actor} rated execution {resource} {rating} of 5",
+    type="execution",
+    component="zen_mcp",
+)
