@@ -130,6 +130,12 @@ def test_text_without_spaces_between_words_is_found(indexed):
     assert Answerer(index).answer("請求書の支払いはいつですか").passages[0].file == "a.md"
 
 
+def test_british_and_american_spelling_find_each_other(indexed):
+    index = indexed({"a.md": "The color of the organization's centerpiece is red.", "b.md": "Holidays are in May."})
+
+    assert Answerer(index).answer("Which colour has the organisation's centerpiece?").passages[0].file == "a.md"
+
+
 def test_topics_are_the_titles_of_the_documents(handbook):
     assert set(topics(handbook)) == {
         "Payroll",

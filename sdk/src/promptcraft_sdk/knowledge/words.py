@@ -14,6 +14,9 @@ _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _UNSPACED = re.compile(r"[\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
 _JOINING = re.compile(r"[\u3040-\u309f]+")
 _ADDRESS = re.compile(r"\]\([^()\s]*\)|https?://\S+|<[^<>]*>")
+# spelt one way on both sides, also where neither is English: what matters is that they meet
+_BRITISH_OR = re.compile(r"(?<=\w\w)our(s|ed|ing|al|ally)?$")
+_BRITISH_IZE = re.compile(r"(?<=\w\w)is(e|ed|es|er|ers|ing|ation|ations)$")
 
 # Words that say how something is asked or joined, never what about: no evidence for anything.
 FUNCTION_WORDS = frozenset(
@@ -52,8 +55,8 @@ GENERAL_WORDS = frozenset(
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """The stem of one lower-case word."""
-    return english_stem(word)
+    """The stem of one lower-case word; `colour` and `color`, `organise` and `organize` have the same."""
+    return english_stem(_BRITISH_IZE.sub(r"iz\1", _BRITISH_OR.sub(r"or\1", word)))
 
 
 def words_of(text: str) -> list[str]:
