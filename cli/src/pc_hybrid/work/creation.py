@@ -57,10 +57,10 @@ def create(terminal: Terminal, wanted: Wanted, *, may_ask: bool, time_limit: flo
         uploads = _upload(terminal, client, selection) if selection else []
         body = request_body(request, wanted, uploads)
         started = client.send(api.create_agent(body))
-        terminal.say(f"Creating {name}")
         end = progress.follow(
             terminal,
             lambda: client.send(api.creation(started.creation_id)),
+            title=f"Creating {name}",
             what=f"the creation of {name}",
             resume=f"pc-hybrid agent watch {started.creation_id}",
             time_limit=time_limit,

@@ -16,8 +16,8 @@ def deploy(terminal: Terminal, name: str, environment: Environment, *, wait: boo
             terminal.data(started, [f"Deploying {name} to {environment}: {started.deployment_id}"])
             terminal.say(f"Follow it:  pc-hybrid agent watch {started.deployment_id}")
             return
-        terminal.say(f"Deploying {name} to {environment}")
-        _follow_deployment(terminal, client, started.agent_name, started.deployment_id, time_limit)
+        title = f"Deploying {name} to {environment}"
+        _follow_deployment(terminal, client, name, started.deployment_id, title, time_limit)
 
 
 def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
@@ -28,11 +28,12 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
             if refusal.status != 404:
                 raise
             name = client.send(api.deployment(identifier)).agent_name
-            _follow_deployment(terminal, client, name, identifier, time_limit)
+            _follow_deployment(terminal, client, name, identifier, f"Deploying {name}", time_limit)
             return
         end = progress.follow(
             terminal,
             lambda: client.send(api.creation(identifier)),
+            title=f"Creating {state.agent_name}",
             what=f"the creation of {state.agent_name}",
             resume=f"pc-hybrid agent watch {identifier}",
             time_limit=time_limit,
@@ -40,10 +41,13 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
         progress.conclude(terminal, client, end)
 
 
-def _follow_deployment(terminal: Terminal, client: Client, name: str, deployment_id: UUID, time_limit: float) -> None:
+def _follow_deployment(
+    terminal: Terminal, client: Client, name: str, deployment_id: UUID, title: str, time_limit: float
+) -> None:
     end = progress.follow(
         terminal,
         lambda: client.send(api.deployment(deployment_id)),
+        title=title,
         what=f"the deployment of {name}",
         resume=f"pc-hybrid agent watch {deployment_id}",
         time_limit=time_limit,

@@ -19,11 +19,14 @@ _MARKS: dict[str, tuple[str, Style]] = {"completed": ("✓", "green"), "failed":
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-def follow(terminal: Terminal, poll: Callable[[], Progress], *, what: str, resume: str, time_limit: float) -> Progress:
+def follow(
+    terminal: Terminal, poll: Callable[[], Progress], *, title: str, what: str, resume: str, time_limit: float
+) -> Progress:
     """Prints each step as it ends, and answers the last state. Leaving early leaves the work going on."""
     view = _View(terminal)
     deadline = time.monotonic() + time_limit
     try:
+        terminal.say(title)
         pause = 0.1
         while True:
             state = _patiently(terminal, poll, deadline)
