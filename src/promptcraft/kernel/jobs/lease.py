@@ -1,13 +1,12 @@
 """Leases on jobs, by the database's clock, so that hosts with other times agree."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.engine import RowMapping
 
 from promptcraft.kernel.actor import Actor
@@ -19,6 +18,7 @@ from promptcraft.kernel.telemetry import get_logger
 
 LEASE_SECONDS = 10.0
 _RENEW_SECONDS = 2.5
+_LONGEST_DELAY_SECONDS = 60.0
 _log = get_logger(__name__)
 
 _CLAIM = text("""
@@ -27,7 +27,7 @@ _CLAIM = text("""
            fencing_token = fencing_token + 1, attempt = attempt + 1,
            state = case state when 'pending' then 'running' else state end,
            started_at = coalesce(started_at, clock_timestamp())
-     where id = :id and finished_at is null and run_after <= clock_timestamp()
+     where id = :id and kind = any(:kinds) and finished_at is null and run_after <= clock_timestamp()
        and (lease_until is null or lease_until < clock_timestamp())
     returning *
 """)
@@ -60,10 +60,14 @@ class Claim:
     actor: Actor
 
 
-async def claim_job(db: Database, job_id: UUID, worker: str) -> Claim | None:
-    """Take the lease of a due job; None where it is finished, not due, held by another or unknown."""
+async def claim_job(db: Database, kinds: Iterable[str], job_id: UUID, worker: str) -> Claim | None:
+    """Take the lease of a due job; None where it is finished, not due, held by another, unknown or of another kind.
+
+    A job of a kind that only a newer version knows is left to the workers of that version.
+    """
+    wanted = {"id": job_id, "kinds": list(kinds), "worker": worker, "lease": LEASE_SECONDS}
     async with system_unit_of_work(db) as session:
-        rows = await session.execute(_CLAIM, {"id": job_id, "worker": worker, "lease": LEASE_SECONDS})
+        rows = await session.execute(_CLAIM, wanted)
         row = rows.mappings().first()
     return None if row is None else _claim_of(row)
 
@@ -79,32 +83,37 @@ def _claim_of(row: RowMapping) -> Claim:
 
 @asynccontextmanager
 async def holding(db: Database, claim: Claim) -> AsyncGenerator[None]:
-    """Renew the lease while the block runs; the block is cancelled, with FenceLost, once the lease is another's."""
+    """Renew the job's lease while the block runs; FenceLost once it is another's."""
+    mine = {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token}
+    async with renewing(db, _RENEW, mine, str(claim.job_id)):
+        yield
+
+
+@asynccontextmanager
+async def renewing(db: Database, renewal: TextClause, mine: Mapping[str, object], what: str) -> AsyncGenerator[None]:
+    """Renew a lease while the block runs; the block is cancelled, with FenceLost, once the lease is another's.
+
+    `renewal` takes `mine` and `lease`, and returns a row where the lease is still ours.
+    """
     work = asyncio.current_task()
     lost = False
 
     async def renew() -> None:
         nonlocal lost
-        mine: dict[str, Any] = {
-            "org_id": claim.org_id,
-            "id": claim.job_id,
-            "token": claim.token,
-            "lease": LEASE_SECONDS,
-        }
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             try:
                 async with system_unit_of_work(db) as session:
-                    held = await session.scalar(_RENEW, mine)
+                    held = await session.scalar(renewal, {**mine, "lease": LEASE_SECONDS})
             except Unavailable:
-                _log.warning("lease not renewed: the database is away", extra={"job": str(claim.job_id)})
+                _log.warning("lease not renewed: the database is away", extra={"job": what})
                 continue
             if held is None and work is not None:
                 lost = True
                 work.cancel()
                 return
 
-    renewal = asyncio.create_task(renew())
+    renewal_task = asyncio.create_task(renew())
     try:
         yield
     except asyncio.CancelledError:
@@ -112,14 +121,14 @@ async def holding(db: Database, claim: Claim) -> AsyncGenerator[None]:
             raise FenceLost from None
         raise
     finally:
-        renewal.cancel()
-        await asyncio.gather(renewal, return_exceptions=True)
+        renewal_task.cancel()
+        await asyncio.gather(renewal_task, return_exceptions=True)
 
 
 async def release_job(db: Database, claim: Claim, reason: str) -> None:
     """Give the job back for a later try, longer later each time; at most a minute."""
     async with system_unit_of_work(db) as session:
-        delay = min(60.0, 0.5 * 2**claim.attempt)
+        delay = min(_LONGEST_DELAY_SECONDS, 0.5 * 2 ** min(claim.attempt, 10))
         await session.execute(
             _RELEASE,
             {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token, "reason": reason, "delay": delay},

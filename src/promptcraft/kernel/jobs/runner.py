@@ -62,7 +62,7 @@ async def run_job(db: Database, kinds: Mapping[str, JobKind], job_id: UUID, work
 
     Returns when it is finished, handed back for a later try, or was not ours to take.
     """
-    claim = await claim_job(db, job_id, worker)
+    claim = await claim_job(db, kinds, job_id, worker)
     if claim is None:
         return
     run = _Run(db, kinds[claim.kind], claim, claim.actor)

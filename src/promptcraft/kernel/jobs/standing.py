@@ -7,10 +7,10 @@ from sqlalchemy import text
 from promptcraft.kernel.context import WorkContext, enter
 from promptcraft.kernel.db import Database, system_unit_of_work
 from promptcraft.kernel.ids import new_id
-from promptcraft.kernel.jobs.model import StandingJob
+from promptcraft.kernel.jobs.lease import LEASE_SECONDS, renewing
+from promptcraft.kernel.jobs.model import FenceLost, StandingJob
 from promptcraft.kernel.telemetry import JOBS_UNFINISHED, get_logger
 
-_LEASE_SECONDS = 60.0
 _log = get_logger(__name__)
 
 _ENSURE = text(
@@ -23,6 +23,11 @@ _CLAIM = text("""
            fencing_token = fencing_token + 1
      where name = :name and (lease_until is null or lease_until < clock_timestamp())
     returning fencing_token
+""")
+_RENEW = text("""
+    update kernel.standing_job set lease_until = clock_timestamp() + make_interval(secs => :lease)
+     where name = :name and fencing_token = :token
+    returning 1
 """)
 _RELEASE = text("""
     update kernel.standing_job
@@ -54,14 +59,18 @@ async def run_standing_job(db: Database, jobs: Mapping[str, StandingJob], name: 
     """Run it now unless another worker does."""
     job = jobs[name]
     async with system_unit_of_work(db) as session:
-        token = await session.scalar(_CLAIM, {"name": name, "worker": worker, "lease": _LEASE_SECONDS})
+        token = await session.scalar(_CLAIM, {"name": name, "worker": worker, "lease": LEASE_SECONDS})
     if token is None:
         return
     error = None
     identifier = str(new_id())
     with enter(WorkContext("worker", identifier, identifier)):
         try:
-            await job.run(db)
+            async with renewing(db, _RENEW, {"name": name, "token": token}, name):
+                await job.run(db)
+        except FenceLost:
+            _log.warning("another worker took the periodic work", extra={"standing_job": name})
+            return
         except Exception as failure:  # noqa: BLE001 - process edge: it is told, counted, and run again when due
             _log.exception("periodic work failed", extra={"standing_job": name})
             error = repr(failure)[:2000]
