@@ -87,7 +87,8 @@ async def test_buckets_cover_the_range_without_gap_anywhere(found, zone, now, gr
 
     dates = [datetime.fromisoformat(at) for at in await volume(organisation, granularity=granularity, tz=zone)]
 
-    longest = {"hour": 1, "day": 25, "week": 7 * 24 + 1, "month": 31 * 24 + 1}[granularity]
+    # Antarctica/Troll moves its clocks by two hours.
+    longest = {"hour": 1, "day": 24 + 2, "week": 7 * 24 + 2, "month": 31 * 24 + 2}[granularity]
     assert dates[0] <= now - timedelta(days=30) < dates[1] if len(dates) > 1 else dates[0] <= now - timedelta(days=30)
     assert dates[-1] < now <= dates[-1] + timedelta(hours=longest)
     assert all(timedelta() < later - earlier <= timedelta(hours=longest) for earlier, later in pairwise(dates))

@@ -14,6 +14,8 @@ async def test_told_twice_counts_once(acme):
     await acme.tells(asked, rating(asked, 4), used, gate("tax_advisor", 10, 9))
 
     assert await acme.insights() == once
+    acme.now += timedelta(minutes=1)
+    assert (await acme.report()).metadata.data_freshness == timedelta(), "and none is left waiting"
 
 
 async def test_rating_that_comes_before_its_execution_is_kept(acme):
