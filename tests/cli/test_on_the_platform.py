@@ -46,6 +46,27 @@ async def test_after_logout_the_stored_session_is_worth_nothing(cli, home):
     assert "pc-hybrid login" in ended.talk
 
 
+async def test_a_token_that_is_no_longer_good_is_renewed_without_a_word(cli, home):
+    stored = json.loads(home.credentials.read_text())
+    (url, credentials), *_ = stored["platforms"].items()
+    credentials["access_token"] = "no.longer.good"
+    home.credentials.write_text(json.dumps(stored))
+
+    ended = await cli("whoami")
+
+    assert (ended.exit_code, ended.talk) == (0, "")
+    assert json.loads(home.credentials.read_text())["platforms"][url]["access_token"] != "no.longer.good"
+
+
+async def test_reports_of_a_platform_that_did_nothing_yet_hold_no_invented_figure(cli):
+    usage = await cli("analytics", "usage")
+    realtime = await cli("analytics", "performance")
+
+    assert usage.exit_code == realtime.exit_code == 0
+    assert {line.split()[-1] for line in usage.data.splitlines()[2:] if line} <= {"0", "-", "$0.0000"}
+    assert "Response time     -" in realtime.data
+
+
 async def test_an_answer_comes_with_its_lines_and_the_next_step(cli, agents: Agents):
     await agents.start("tax_advisor", **TAX)
 

@@ -222,15 +222,20 @@ def test_at_a_terminal_what_is_missing_is_asked_for(typed: Cli, cli: Cli):
     assert cli("agent", "delete", name, "--yes").exit_code == 0
 
 
-def test_ctrl_c_leaves_the_creation_going_and_prints_how_to_come_back(typed: Cli, cli: Cli):
+def test_ctrl_c_leaves_the_creation_going_and_prints_how_to_come_back(typed: Cli, cli: Cli, home):
     name = new_name()
+    spec = {"name": name, "display_name": "From a file", "domain": "law", "description": "d", "keywords": ["vat"]}
+    (home.path / "spec.json").write_text(json.dumps({"agent_spec": spec}))
 
-    left = typed("agent", "create", name, *OPTIONS, "--no-deploy", keys=((f"Creating {name}", "^C"),))
+    command = ("agent", "create", "-f", "spec.json", "--domain", "finance", "--knowledge", str(HANDBOOK))
+    left = typed(*command, "--no-deploy", keys=((f"Creating {name}", "^C"),))
     resume = re.findall(r"Resume:  pc-hybrid (.+)", left.talk)[0].split()
     resumed = cli(*resume)
 
+    shown = json.loads(cli("agent", "show", name, "-o", "json").data)
     assert left.exit_code == 130
     assert resumed.data.startswith(f"{name} 1 is built (")
+    assert (shown["display_name"], shown["domain"]) == ("From a file", "finance")
     assert cli("agent", "delete", name, "--yes").exit_code == 0
 
 
