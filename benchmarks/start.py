@@ -1,4 +1,4 @@
-"""Seconds from the command to the first 200 of /health/ready, against the bars of the embedded default: 6 first, 3 later.
+"""Seconds from the command to the first 200 of /health/ready, against the bars of the embedded default: 6, then 3.
 
 The machine should have nothing else to do: a start is bound by its two or more processors.
 """
