@@ -3,8 +3,9 @@
 Keys are ASCII and there are no floats, for which sorted orjson and RFC 8785 agree byte for byte (notes/audit.md).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -26,13 +27,13 @@ def decimal_text(amount: Decimal) -> str:
 def _check(value: object, path: str) -> None:
     match value:
         case dict():
-            for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+            for key, inner in cast("dict[object, object]", value).items():
                 if not (isinstance(key, str) and key.isascii()):
                     raise ValueError(f"key {key!r} at {path or '/'} is not ASCII text")
-                _check(inner, f"{path}/{key}")  # pyright: ignore[reportUnknownArgumentType]
+                _check(inner, f"{path}/{key}")
         case list() | tuple():
-            for position, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-                _check(inner, f"{path}/{position}")  # pyright: ignore[reportUnknownArgumentType]
+            for position, inner in enumerate(cast("Sequence[object]", value)):
+                _check(inner, f"{path}/{position}")
         case bool() | str() | None:
             return
         case int() if abs(value) < _MAX_INTEGER:
