@@ -205,6 +205,8 @@ class Order(BaseModel):
     cpus: float
     requested_at: datetime
     deploys: bool
+    # Whether this version runs in this environment already: what fails then takes nothing away.
+    redeploys: bool = False
 
 
 class Removal(BaseModel):

@@ -8,7 +8,11 @@ from promptcraft.agents import service
 from promptcraft.agents.schemas import Order, Removal
 from promptcraft.agents.service import Factory, building, deploying
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.jobs import JobKind, JobView, Step
+from promptcraft.kernel.db import Database
+from promptcraft.kernel.jobs import JobKind, JobView, StandingJob, Step
+
+FORGET_UPLOADS = "agents.forget_interrupted_uploads"
+_HOUR = 3600.0
 
 
 def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
@@ -31,6 +35,15 @@ def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
             max_attempts=1000,
         ),
     )
+
+
+def standing_jobs(factory: Factory) -> tuple[StandingJob, ...]:
+    """What the factory does by itself from time to time."""
+
+    async def forget_interrupted_uploads(_db: Database) -> None:
+        await service.forget_interrupted_uploads(factory)
+
+    return (StandingJob(FORGET_UPLOADS, _HOUR, forget_interrupted_uploads),)
 
 
 def _build_steps(factory: Factory) -> tuple[Step, ...]:

@@ -10,6 +10,7 @@ from promptcraft import analytics
 from promptcraft.agents import Factory, Limits, Places, Supplies
 from promptcraft.agents.routes import router as agents_router
 from promptcraft.agents.tasks import job_kinds
+from promptcraft.agents.tasks import standing_jobs as factory_jobs
 from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
@@ -55,7 +56,7 @@ class Parts:
         zen = Zen(SocketUpstream())
         factory = _factory(process, zen)
         kinds = {kind.name: kind for kind in job_kinds(factory)}
-        return cls(process, identity, zen, factory, kinds, {job.name: job for job in _standing_jobs()})
+        return cls(process, identity, zen, factory, kinds, {job.name: job for job in _standing_jobs(factory)})
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -96,11 +97,12 @@ def _factory(process: Process, zen: Zen) -> Factory:
     )
 
 
-def _standing_jobs() -> list[StandingJob]:
+def _standing_jobs(factory: Factory) -> list[StandingJob]:
     consumers: list[outbox.Consumer] = [*analytics.CONSUMERS]
     return [
         StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers)),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
         StandingJob("partitions.keep", _HOUR, keep_partitions),
+        *factory_jobs(factory),
         *ORCHESTRATOR_JOBS,
     ]

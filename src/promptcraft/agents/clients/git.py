@@ -43,6 +43,8 @@ class Repository:
         await asyncio.to_thread(_clear, partial)
         partial.mkdir(parents=True)
         index = partial.with_name(partial.name + ".index")
+        for left in (index, index.with_name(index.name + ".lock")):
+            left.unlink(missing_ok=True)  # by a git that was killed
         inside = (f"--git-dir={self.path}", f"--work-tree={partial}", *_PLAIN)
         checkout = ("checkout", "--quiet", "--force", commit, "--", ".")
         await self._git({"GIT_INDEX_FILE": str(index)}, *inside, *checkout)

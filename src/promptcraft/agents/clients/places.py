@@ -23,6 +23,10 @@ class Places:
         """Where an upload is unpacked before it is known to be good."""
         return self.data / "workspaces" / f"upload-{upload_id}"
 
+    def incoming_uploads(self) -> list[Path]:
+        """Every upload that is being unpacked, or was when its process ended."""
+        return list((self.data / "workspaces").glob("upload-*"))
+
     def workspace(self, job_id: UUID) -> Path:
         return self.data / "workspaces" / str(job_id)
 

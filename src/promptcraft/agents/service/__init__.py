@@ -19,6 +19,7 @@ from promptcraft.agents.service.keeping import (
     wait_until_stopped,
 )
 from promptcraft.agents.service.render import Supplies
+from promptcraft.agents.service.tidying import forget_interrupted_uploads
 from promptcraft.agents.service.uploads import upload_knowledge
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "deploy_agent",
     "deployment_ended",
     "deployment_progress",
+    "forget_interrupted_uploads",
     "list_agents",
     "remove_files",
     "repository_bundle",

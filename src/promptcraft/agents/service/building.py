@@ -114,15 +114,18 @@ async def commit(factory: Factory, step: StepContext) -> dict[str, Any]:
     tree = await asyncio.to_thread(tree_sha256, version)
     ingested = step.results["ingest"]
     async with step.unit_of_work() as session:
-        row = VersionRow(
-            org_id=org_id, agent_id=order.agent_id, number=number, commit=made, tree_sha256=tree,
-            documents=ingested["documents"], passages=ingested["passages"], built_at=clock.now(),
-        )  # fmt: skip
-        await session.merge(row)
-        await audit.record(
-            session, step.actor, AGENT_BUILT, resource=order.spec.name, agent=order.spec.name,
-            version=number, commit=made, documents=ingested["documents"],
-        )  # fmt: skip
+        known = await session.get(VersionRow, (org_id, order.agent_id, number))
+        # Killed before its outcome was kept, the step runs again: what is recorded is not recorded twice.
+        if known is None or known.commit != made:
+            row = VersionRow(
+                org_id=org_id, agent_id=order.agent_id, number=number, commit=made, tree_sha256=tree,
+                documents=ingested["documents"], passages=ingested["passages"], built_at=clock.now(),
+            )  # fmt: skip
+            await session.merge(row)
+            await audit.record(
+                session, step.actor, AGENT_BUILT, resource=order.spec.name, agent=order.spec.name,
+                version=number, commit=made, documents=ingested["documents"],
+            )  # fmt: skip
     return {"commit": made, "tree": tree}
 
 

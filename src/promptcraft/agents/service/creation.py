@@ -38,6 +38,7 @@ from promptcraft.kernel.audit.catalogue.agents import (
 from promptcraft.kernel.errors import FieldProblem
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import JobState, JobView, enqueue, job_durations, job_view
+from promptcraft.runtime import instances
 
 _PLANNED = [
     "Generate agent code from template",
@@ -103,6 +104,7 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
         what = f"must be {name}, as in the path"
         raise SpecNotUsable("The path and the body name two agents.", errors=[FieldProblem("/agent_name", what)])
     row = await _locked(session, actor, name)
+    running = await instances(session, actor, name=name, version=str(row.version), environment=request.environment)
     order = Order.model_validate_json(row.order).model_copy(
         update={
             "environment": request.environment,
@@ -110,6 +112,7 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
             "version": row.version,
             "requested_at": clock.now(),
             "deploys": True,
+            "redeploys": any(one.desired == "running" for one in running),
         }
     )
     row.stage = "deploying"

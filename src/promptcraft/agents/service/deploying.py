@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from promptcraft.agents.clients import tree_sha256
 from promptcraft.agents.errors import AgentNotFound, ContractBroken
 from promptcraft.agents.schemas import Order
@@ -16,6 +18,7 @@ from promptcraft.kernel import audit
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DEPLOYED
 from promptcraft.kernel.jobs import StepContext
 from promptcraft.registry import (
+    Server,
     ServerRegistration,
     ServerStatus,
     ToolContract,
@@ -89,10 +92,14 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
     code = version_directory(factory, step.actor.org_id, order)
     terms = await asyncio.to_thread(_terms, code)
     async with step.unit_of_work() as session:
+        known = await _registered(session, step)
+        if known and known.instance_id == _instance_id(step) and known.registered_at >= order.requested_at:
+            return {"terms": len(terms)}  # by this job, whose worker died before that was kept
         await register_server(
             session,
             step.actor,
             ServerRegistration(
+                status=known.status if known else ServerStatus.STOPPED,
                 name=order.spec.name,
                 environment=order.environment,
                 version=str(order.version),
@@ -118,25 +125,26 @@ async def route(factory: Factory, step: StepContext) -> dict[str, Any]:
             if other.id != _instance_id(step):
                 await undesire(session, step.actor, other.id)
         agent = await session.get_one(AgentRow, (step.actor.org_id, order.agent_id), with_for_update=True)
-        agent.stage = "deployed"
-        await audit.record(
-            session, step.actor, AGENT_DEPLOYED, resource=order.spec.name, agent=order.spec.name,
-            version=order.version, environment=order.environment,
-        )  # fmt: skip
+        if agent.stage != "deployed":  # else by this job, whose worker died before that was kept
+            agent.stage = "deployed"
+            await audit.record(
+                session, step.actor, AGENT_DEPLOYED, resource=order.spec.name, agent=order.spec.name,
+                version=order.version, environment=order.environment,
+            )  # fmt: skip
     return {"environment": order.environment}
 
 
 async def undo_register(factory: Factory, step: StepContext) -> None:
     """Take the agent out of the registry, unless an earlier deployment of the same version put it there."""
     order: Order = step.payload
-    if not await _was_deployed(step):
+    if not order.redeploys:
         async with step.unit_of_work() as session:
             await unregister_server(session, step.actor, order.spec.name, order.environment)
 
 
 async def undo_start(factory: Factory, step: StepContext) -> None:
     """Stop what this job started and wait until nothing of it is left."""
-    if await _was_deployed(step):
+    if step.payload.redeploys:
         return
     started = await _own_instance(step)
     if started is None:
@@ -154,13 +162,11 @@ async def _own_instance(step: StepContext) -> Instance | None:
     return found[0] if found else None
 
 
-async def _was_deployed(step: StepContext) -> bool:
-    """Whether this very version was answering in this environment before the job began."""
+async def _registered(session: AsyncSession, step: StepContext) -> Server | None:
+    """What is registered of the agent in this environment."""
     order: Order = step.payload
-    async with step.unit_of_work() as session:
-        listed = await servers(session, step.actor, kind="agent", name=order.spec.name)
-    here = [one for one in listed if one.environment == order.environment and one.version == str(order.version)]
-    return any(one.registered_at < order.requested_at for one in here)
+    listed = await servers(session, step.actor, kind="agent", name=order.spec.name)
+    return next((one for one in listed if one.environment == order.environment), None)
 
 
 def _terms(code: Path) -> tuple[str, ...]:
