@@ -5,7 +5,8 @@ import signal
 
 import psycopg
 
-from promptcraft.app.process import Process, needed, open_process
+from promptcraft.app.addresses import needed
+from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.jobs import due_work

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from promptcraft.app.process import needed
+from promptcraft.app.addresses import needed
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.migrations import upgrade
 from promptcraft.migrations.access import APP, SYSTEM

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
+from promptcraft.app.addresses import missing, needed
 from promptcraft.audit import OrganisationSealer
 from promptcraft.kernel.audit import install_sealer
 from promptcraft.kernel.db import Database
 from promptcraft.kernel.jobs.queue import JobQueue, job_queue
 from promptcraft.kernel.telemetry import set_up_logging, set_up_tracing
 from promptcraft.kernel.wakeups import Redis, RedisNotifier, redis_client
-from promptcraft.settings import Settings, SettingsError
-from promptcraft.settings.problems import Problem
+from promptcraft.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +45,6 @@ def open_process(role: str, settings: Settings, *, pool_size: int = 8) -> Proces
         pool_size=pool_size,
     )
     if core.master_key_bytes is None:
-        raise SettingsError([_missing("PROMPTCRAFT_MASTER_KEY")])
+        raise missing("PROMPTCRAFT_MASTER_KEY")
     install_sealer(OrganisationSealer(core.master_key_bytes))
     return Process(role, settings, db, redis, queue, core.master_key_bytes)
-
-
-def needed(name: str, value: SecretStr | None) -> str:
-    """The address that this setting gives. Raises SettingsError where it is not set."""
-    if value is None:
-        raise SettingsError([_missing(name)])
-    return value.get_secret_value()
-
-
-def _missing(name: str) -> Problem:
-    return Problem(name, "is not set", f"start the platform with `pc-hybrid up`, which makes it, or set {name}")

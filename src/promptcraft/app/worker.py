@@ -5,8 +5,9 @@ import signal
 from dataclasses import dataclass
 from uuid import UUID
 
+from promptcraft.app.addresses import needed
 from promptcraft.app.parts import Parts
-from promptcraft.app.process import Process, needed, open_process
+from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.app.up.processes import die_with_parent
 from promptcraft.kernel.jobs import ensure_standing_jobs, run_job, run_standing_job
