@@ -54,8 +54,12 @@ async def test_record_holds_the_whole_structure(db, actor):
     assert event["source"]["component"] == "api_gateway"
     assert event["source"]["process"] == "api"
     assert event["action"] == {
-        "operation": "thing.rename", "resource": "thing", "resource_id": "a", "method": "POST", "endpoint": "/things/{id}",
-    }  # fmt: skip
+        "operation": "thing.rename",
+        "resource": "thing",
+        "resource_id": "a",
+        "method": "POST",
+        "endpoint": "/things/{id}",
+    }
     assert event["outcome"]["status_code"] == 201
     assert event["data"]["cost"] == "0.0100"
     assert event["data"]["response_size_bytes"] is None

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from promptcraft.app import health
+from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
 from promptcraft.kernel.asgi import RequestContext
@@ -23,7 +24,7 @@ def make_app(process: Process) -> FastAPI:
         yield
         await app.state.parts.close()
 
-    app = FastAPI(
+    app = DescribedApi(
         title="PromptCraft-Hybrid",
         summary="The control plane for an organisation's AI agents",
         version=platform_version(),
