@@ -1,7 +1,6 @@
 """From a spec and documents to an agent that answers: the whole way, in isolation, over HTTP."""
 
 import asyncio
-import json
 import subprocess
 from pathlib import Path
 from uuid import uuid4
@@ -226,7 +225,8 @@ async def test_two_capabilities_of_an_agent_answer_one_question_differently(alic
     cited = []
     for tool in ("find_when_a_vat_return_is_due", "explain_payroll_and_wage_tax"):
         result = await upstream.call_tool(str(running.socket), tool, {"query": "On which day of the month?"}, 20)
-        cited.append(json.loads(result.text)["citations"][0]["file"])
+        assert result.structured is not None
+        cited.append(result.structured["citations"][0]["file"])
 
     await upstream.close()
     assert cited == ["vat/returns.md", "payroll/deadlines.md"]
