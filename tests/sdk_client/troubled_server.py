@@ -7,7 +7,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,16 +121,18 @@ def hang(handler: BaseHTTPRequestHandler) -> None:
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    """A byte now and then: no single wait is long, all of them together have no end."""
+    """A byte now and then, for some seconds: no single wait is long, all of them together are."""
+    answer = b" " * 150 + b'{"status": "success", "data": {}}'
     handler.send_response(200)
-    handler.send_header("Content-Length", "1000000")
+    handler.send_header("Content-Length", str(len(answer)))
     handler.end_headers()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not handler.server.stopping.wait(0.02):
-        try:
-            handler.wfile.write(b" ")
-        except OSError:
-            return
+    try:
+        for byte in answer:
+            handler.wfile.write(bytes((byte,)))
+            if handler.server.stopping.wait(0.02):
+                return
+    except OSError:
+        handler.close_connection = True
 
 
 def reset(handler: BaseHTTPRequestHandler) -> None:
