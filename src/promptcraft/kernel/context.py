@@ -59,9 +59,12 @@ def enter(context: WorkContext) -> Generator[WorkContext]:
         _current.reset(token)
 
 
-@cache
+# Read once, at import: it is a file of the installation, and requests must not wait for files.
+_VERSION = distribution_version("promptcraft-hybrid")
+
+
 def platform_version() -> str:
-    return distribution_version("promptcraft-hybrid")
+    return _VERSION
 
 
 @cache

@@ -27,8 +27,7 @@ class Repository:
         The same tree, message and time are the same commit, so doing it again changes nothing. Raises GitFailed.
         """
         work = self.path.with_name(self.path.name + ".new")
-        await asyncio.to_thread(_clear, work)
-        work.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_make_room, work)
         await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
         inside = (f"--git-dir={work}", f"--work-tree={tree}", *_PLAIN)
         await self._git(None, *inside, "add", "--all", "--force", ".")
@@ -40,15 +39,13 @@ class Repository:
     async def check_out(self, commit: str, target: Path) -> None:
         """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""
         partial = target.with_name(target.name + ".new")
-        await asyncio.to_thread(_clear, partial)
-        partial.mkdir(parents=True)
         index = partial.with_name(partial.name + ".index")
-        for left in (index, index.with_name(index.name + ".lock")):
-            left.unlink(missing_ok=True)  # by a git that was killed
+        await asyncio.to_thread(_make_room, partial, index)
+        await asyncio.to_thread(partial.mkdir)
         inside = (f"--git-dir={self.path}", f"--work-tree={partial}", *_PLAIN)
         checkout = ("checkout", "--quiet", "--force", commit, "--", ".")
         await self._git({"GIT_INDEX_FILE": str(index)}, *inside, *checkout)
-        index.unlink(missing_ok=True)
+        await asyncio.to_thread(index.unlink, missing_ok=True)
         await asyncio.to_thread(_replace, partial, target)
 
     async def bundle(self) -> bytes:
@@ -93,6 +90,15 @@ class Repository:
         if process.returncode:
             raise GitFailed(f"git: {errors.decode(errors='replace').strip()[:1000]}")
         return output
+
+
+def _make_room(directory: Path, index: Path | None = None) -> None:
+    """Remove what a git that was killed may have left there, and make sure of the directory above."""
+    _clear(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    if index is not None:
+        for left in (index, index.with_name(index.name + ".lock")):
+            left.unlink(missing_ok=True)
 
 
 def _clear(path: Path) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.agents.errors import SpecNotUsable
 from promptcraft.agents.schemas import AgentCreate, AgentSpec, KnowledgeSource, ResourceLimits
 from promptcraft.agents.service.factory import Factory
-from promptcraft.agents.service.sources import UPLOAD_PREFIX, documents_of, source_directory
+from promptcraft.agents.service.sources import UPLOAD_PREFIX, documents_at
 from promptcraft.agents.tables import UploadRow
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.errors import FieldProblem
@@ -33,7 +33,8 @@ T = TypeVar("T", int, Decimal)
 async def admit(session: AsyncSession, actor: Actor, factory: Factory, request: AgentCreate) -> list[str]:
     """Check what the schema cannot. Returns warnings; raises SpecNotUsable with every problem."""
     spec = request.agent_spec
-    problems = [*_name_problems(spec.name, factory), *_capability_problems(spec)]
+    taken = await asyncio.to_thread(_locked_packages, factory.supplies.lock)
+    problems = [*_name_problems(spec.name, taken), *_capability_problems(spec)]
     problems += limit_problems(request.deployment_config.resource_limits, factory)
     problems += await _source_problems(session, actor, factory, spec.knowledge_sources)
     warnings = [*_frequency_warnings(spec.knowledge_sources)]
@@ -82,13 +83,13 @@ def _megabytes(size: int) -> str:
     return f"{size // 2**20}M"
 
 
-def _name_problems(name: str, factory: Factory) -> Iterator[FieldProblem]:
+def _name_problems(name: str, taken: frozenset[str]) -> Iterator[FieldProblem]:
     what = None
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         what = "is a word of the Python language"
     elif name in sys.stdlib_module_names:
         what = "is a module of Python's standard library"
-    elif name in _locked_packages(factory.supplies.lock):
+    elif name in taken:
         what = "is a package that every agent uses"
     if what:
         yield FieldProblem(f"{_SPEC}/name", f"{what}; choose another", "name_reserved")
@@ -125,7 +126,7 @@ async def _source_problems(
         if problem:
             problems.append(FieldProblem(f"{place}/{problem[0]}", problem[1]))
             continue
-        for name in await asyncio.to_thread(documents_of, source_directory(factory, actor.org_id, source), source.type):
+        for name in await asyncio.to_thread(documents_at, factory, actor.org_id, source):
             if seen.setdefault(name, position) != position:
                 problems.append(FieldProblem(f"{place}/source", f"has a document {name}, as source {seen[name]} has"))
                 break
@@ -141,10 +142,9 @@ async def _source_problem(
         sha256 = source.source.removeprefix(UPLOAD_PREFIX)
         if await session.get(UploadRow, (actor.org_id, sha256)) is None:
             return "source", "names no upload of your organisation; upload the documents first"
-    elif not _below_a_root(source.source, factory.knowledge_roots):
+    elif not await asyncio.to_thread(_below_a_root, source.source, factory.knowledge_roots):
         return "source", "is neither an upload nor in a directory that PROMPTCRAFT_KNOWLEDGE_ROOTS allows"
-    directory = source_directory(factory, actor.org_id, source)
-    if not await asyncio.to_thread(documents_of, directory, source.type):
+    if not await asyncio.to_thread(documents_at, factory, actor.org_id, source):
         return "source", f"holds no {source.type} documents"
     return None
 

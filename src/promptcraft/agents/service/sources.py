@@ -28,6 +28,11 @@ def documents_of(directory: Path, kind: str) -> list[str]:
     return sorted(path.relative_to(directory).as_posix() for path in files if not path.is_symlink())
 
 
+def documents_at(factory: Factory, org_id: UUID, source: KnowledgeSource) -> list[str]:
+    """Relative paths of an admitted source's documents."""
+    return documents_of(source_directory(factory, org_id, source), source.type)
+
+
 def gather(factory: Factory, org_id: UUID, sources: Iterable[KnowledgeSource], target: Path) -> int:
     """Copy every source's documents below `target`, which is made anew; returns how many."""
     if target.exists():

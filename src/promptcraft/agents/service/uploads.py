@@ -60,7 +60,7 @@ async def _keep(factory: Factory, actor: Actor, documents: Path, found: Unpacked
     place = factory.places.upload(actor.org_id, found.sha256)
     async with unit_of_work(factory.db, actor) as session:
         known = await session.scalar(select(UploadRow).filter_by(org_id=actor.org_id, sha256=found.sha256))
-    if known is None or not place.is_dir():
+    if known is None or not await asyncio.to_thread(place.is_dir):
         await asyncio.to_thread(_move, documents, place)
     async with unit_of_work(factory.db, actor) as session:
         row = {
