@@ -25,7 +25,7 @@ check: setup  ## Style, types, import contracts, budget, architecture, generated
 	@$(VENV)/python tools/check.py
 
 test: setup  ## Run all tests
-	@$(VENV)/python -m pytest -n 2
+	@$(VENV)/python -m pytest -n 2 --dist loadfile
 
 fix: setup  ## Repair what the formatter and the linter can repair
 	@$(VENV)/ruff check --fix --quiet . || true

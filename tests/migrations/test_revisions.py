@@ -6,6 +6,7 @@ import pkgutil
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -66,6 +67,4 @@ def test_schema_can_be_taken_back_and_made_again(servers):
 
 
 def _revisions():
-    from alembic.script import ScriptDirectory
-
     return ScriptDirectory.from_config(alembic_config()).walk_revisions()

@@ -8,7 +8,7 @@ config: Any = context.config
 applied: list[str] = config.attributes.get("applied", [])
 
 
-def note(*, step: Any, **_more: Any) -> None:
+def note(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
     """Remember one revision that was applied."""
     applied.append(step.up_revision_id)
 
