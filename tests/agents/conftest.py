@@ -11,8 +11,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from promptcraft.agents.service.render import Supplies, index_knowledge, render_repository, write_tests
+from promptcraft.agents import Supplies
+from promptcraft.agents.service.render import index_knowledge, render_repository, write_tests
 from promptcraft.app.engines import driver_of, places_of
+from promptcraft.app.work import kinds_of
 from promptcraft.kernel.context import WorkContext, enter
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.ids import new_id
@@ -71,7 +73,7 @@ async def work(platform: Platform) -> None:
     """Do the background work that is due, until none is."""
     while jobs := [UUID(one) for one in await due_work(platform.db) if len(one) == 36]:
         for job in jobs:
-            await run_job(platform.db, platform.parts.job_kinds, job, "test")
+            await run_job(platform.db, kinds_of(platform.parts), job, "test")
 
 
 Creates = Callable[..., Awaitable[dict[str, Any]]]

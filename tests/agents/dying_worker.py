@@ -16,6 +16,7 @@ from uuid import UUID
 
 from promptcraft.app.parts import Parts
 from promptcraft.app.process import open_process
+from promptcraft.app.work import kinds_of
 from promptcraft.kernel.jobs import JobKind, Step, StepContext, run_job
 from promptcraft.settings import load_settings
 
@@ -42,7 +43,7 @@ def with_deadly(kind: JobKind, name: str, moment: str) -> JobKind:
 async def work(settings: dict[str, str], job: str, step: str, moment: str) -> None:
     process = open_process("worker", load_settings(settings))
     parts = Parts.make(process)
-    kinds = {name: with_deadly(kind, step, moment) for name, kind in parts.job_kinds.items()}
+    kinds = {name: with_deadly(kind, step, moment) for name, kind in kinds_of(parts).items()}
     await run_job(process.db, kinds, UUID(job), "dying")
 
 

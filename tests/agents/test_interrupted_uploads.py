@@ -4,6 +4,7 @@ import os
 import time
 
 from promptcraft.agents.tasks import FORGET_UPLOADS
+from promptcraft.app.work import standing_jobs_of
 from promptcraft.kernel.jobs import ensure_standing_jobs, run_standing_job
 from tests.agents.conftest import uploaded
 
@@ -19,8 +20,8 @@ async def test_what_an_interrupted_upload_left_is_removed_and_nothing_else(platf
     for path in (abandoned / "archive", abandoned, arriving):
         os.utime(path, (long_ago, long_ago))
 
-    await ensure_standing_jobs(platform.db, platform.parts.standing_jobs.values())
-    await run_standing_job(platform.db, platform.parts.standing_jobs, FORGET_UPLOADS, "test")
+    await ensure_standing_jobs(platform.db, standing_jobs_of(platform.parts).values())
+    await run_standing_job(platform.db, standing_jobs_of(platform.parts), FORGET_UPLOADS, "test")
 
     assert places.incoming_uploads() == [arriving]
     assert len(list((places.data / "knowledge" / str(alice.org_id)).iterdir())) == 1

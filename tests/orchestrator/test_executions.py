@@ -97,7 +97,7 @@ async def test_another_organisations_execution_does_not_exist(alice: Person, str
 @pytest.mark.parametrize(
     "identifier",
     [
-        str(new_id()),
+        "0198f3a0-0000-7000-8000-000000000000",
         str(UUID(int=0)),
         "ffffffff-ffff-7fff-bfff-ffffffffffff",
         "1-1-1",

@@ -1,7 +1,6 @@
 """The composition: which context gives which routes, jobs and consumers, and what each is given to work with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -9,8 +8,6 @@ from fastapi import APIRouter, FastAPI
 from promptcraft import analytics
 from promptcraft.agents import Factory, Limits, Places, Supplies
 from promptcraft.agents.routes import router as agents_router
-from promptcraft.agents.tasks import job_kinds
-from promptcraft.agents.tasks import standing_jobs as factory_jobs
 from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
@@ -18,16 +15,11 @@ from promptcraft.audit.routes import router as audit_router
 from promptcraft.identity import Identity, open_identity
 from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
-from promptcraft.kernel import outbox
-from promptcraft.kernel.jobs import JobKind, StandingJob
 from promptcraft.kernel.partitions import keep_partitions
 from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
-from promptcraft.orchestrator.tasks import STANDING_JOBS as ORCHESTRATOR_JOBS
 from promptcraft.registry import SocketUpstream
 from promptcraft.runtime import isolation_report
-
-_HOUR = 3600.0
 
 
 def routers() -> list[APIRouter]:
@@ -43,8 +35,6 @@ class Parts:
     identity: Identity
     zen: Zen
     factory: Factory
-    job_kinds: Mapping[str, JobKind] = field(default_factory=dict[str, JobKind])
-    standing_jobs: Mapping[str, StandingJob] = field(default_factory=dict[str, StandingJob])
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -55,8 +45,7 @@ class Parts:
         )
         zen = Zen(SocketUpstream())
         factory = _factory(process, zen)
-        kinds = {kind.name: kind for kind in job_kinds(factory)}
-        return cls(process, identity, zen, factory, kinds, {job.name: job for job in _standing_jobs(factory)})
+        return cls(process, identity, zen, factory)
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -95,14 +84,3 @@ def _factory(process: Process, zen: Zen) -> Factory:
         knowledge_roots=settings.agents.knowledge_roots,
         limits=Limits(settings.runtime.mcp_resource_limits_memory, settings.runtime.mcp_resource_limits_cpu),
     )
-
-
-def _standing_jobs(factory: Factory) -> list[StandingJob]:
-    consumers: list[outbox.Consumer] = [*analytics.CONSUMERS]
-    return [
-        StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers)),
-        StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
-        StandingJob("partitions.keep", _HOUR, keep_partitions),
-        *factory_jobs(factory),
-        *ORCHESTRATOR_JOBS,
-    ]

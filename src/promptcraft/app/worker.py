@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from promptcraft.app.parts import Parts
 from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.app.up.processes import die_with_parent
-from promptcraft.kernel.jobs import ensure_standing_jobs, run_job, run_standing_job
+from promptcraft.app.work import kinds_of, standing_jobs_of
+from promptcraft.kernel.jobs import JobKind, StandingJob, ensure_standing_jobs, run_job, run_standing_job
 from promptcraft.kernel.jobs.queue import job_queue, serve_jobs
 from promptcraft.settings import load_settings
 
@@ -25,14 +27,16 @@ class Runner:
 
     process: Process
     parts: Parts
+    kinds: Mapping[str, JobKind]
+    standing: Mapping[str, StandingJob]
 
     async def run(self, job: str) -> None:
         """Run the job of this id, or the standing job of this name."""
         worker = f"{self.process.settings.core.instance}:{os.getpid()}"
-        if job in self.parts.standing_jobs:
-            await run_standing_job(self.process.db, self.parts.standing_jobs, job, worker)
+        if job in self.standing:
+            await run_standing_job(self.process.db, self.standing, job, worker)
         else:
-            await run_job(self.process.db, self.parts.job_kinds, UUID(job), worker)
+            await run_job(self.process.db, self.kinds, UUID(job), worker)
 
     async def close(self) -> None:
         await self.parts.close()
@@ -50,8 +54,9 @@ def main(gate: int | None) -> int:
         process = open_process("worker", settings, pool_size=_POOL_SIZE)
         parts = Parts.make(process)
         await parts.start()
-        await ensure_standing_jobs(process.db, parts.standing_jobs.values())
-        return Runner(process, parts)
+        standing = standing_jobs_of(parts)
+        await ensure_standing_jobs(process.db, standing.values())
+        return Runner(process, parts, kinds_of(parts), standing)
 
     broker = needed("REDIS_URL", settings.core.broker_address)
     serve_jobs(job_queue(broker), start, processes=_PROCESSES)

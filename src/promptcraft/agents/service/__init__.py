@@ -18,7 +18,7 @@ from promptcraft.agents.service.keeping import (
     show_agent,
     wait_until_stopped,
 )
-from promptcraft.agents.service.render import Supplies
+from promptcraft.agents.service.supplies import Supplies
 from promptcraft.agents.service.tidying import forget_interrupted_uploads
 from promptcraft.agents.service.uploads import upload_knowledge
 

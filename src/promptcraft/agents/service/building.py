@@ -1,7 +1,6 @@
 """The steps from a spec to a repository. Each does its work anew when it is run again, under names made of ids."""
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -167,8 +166,3 @@ def _message(order: Order) -> str:
 def version_directory(factory: Factory, org_id: UUID, order: Order) -> Path:
     """Where the version that shall run is."""
     return factory.places.version(org_id, order.agent_id, order.version)
-
-
-def clear_workspace(factory: Factory, job_id: UUID) -> None:
-    """Remove a finished job's workspace."""
-    shutil.rmtree(factory.places.workspace(job_id), ignore_errors=True)

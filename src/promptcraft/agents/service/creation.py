@@ -1,10 +1,12 @@
 """Asking for an agent, and what became of it."""
 
+import asyncio
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from promptcraft.agents.clients.places import remove
 from promptcraft.agents.errors import (
     AgentBusy,
     AgentExists,
@@ -23,7 +25,6 @@ from promptcraft.agents.schemas import (
     Progress,
 )
 from promptcraft.agents.service.admission import admit, limits_of
-from promptcraft.agents.service.building import clear_workspace
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.pipeline import BUILD_STEPS, DEPLOY_STEPS
 from promptcraft.agents.tables import AgentRow
@@ -148,7 +149,7 @@ async def deployment_progress(session: AsyncSession, actor: Actor, deployment_id
 async def creation_ended(session: AsyncSession, actor: Actor, job: JobView, factory: Factory) -> None:
     """Make the end of a creation true: a built or deployed agent, or nothing but the record of why."""
     order = Order.model_validate_json(job.payload)
-    clear_workspace(factory, job.id)
+    await asyncio.to_thread(remove, factory.places.workspace(job.id))
     agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
     if job.state is JobState.COMPLETED:
         if agent is not None and not order.deploys:

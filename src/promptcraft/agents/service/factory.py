@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from promptcraft.agents.clients import Places
-from promptcraft.agents.service.render import Supplies
+from promptcraft.agents.service.supplies import Supplies
 from promptcraft.kernel.db import Database
 from promptcraft.registry import McpUpstream
 from promptcraft.runtime import RuntimeDriver

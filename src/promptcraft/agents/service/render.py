@@ -2,33 +2,17 @@
 
 import hashlib
 import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from copier import run_copy
 
+from promptcraft.agents.service.supplies import Supplies
 from promptcraft_sdk.configuration import CONFIG_FILE, DOCUMENTS, INDEX, AgentConfig, dump_config
 from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions, hold_questions
 from promptcraft_sdk.knowledge import Ingested, ingest, load_index
 
 TEMPLATE: Final = Path(__file__).resolve().parent.parent / "template"
-
-
-@dataclass(frozen=True, slots=True)
-class Supplies:
-    """What `make setup` laid ready for agents: the SDK's wheel, the lock of all else, an environment of both."""
-
-    wheel: Path
-    lock: Path
-    environment: Path
-
-    @classmethod
-    def of_installation(cls) -> "Supplies":
-        share = Path(sys.prefix) / "share" / "promptcraft"
-        wheel = max((share / "wheels").glob("promptcraft_sdk-*.whl"))
-        return cls(wheel, share / "agent-requirements.txt", (share / "agent-envs" / "default").resolve())
 
 
 def render_repository(target: Path, config: AgentConfig, documents: Path, supplies: Supplies) -> None:
