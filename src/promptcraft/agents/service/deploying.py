@@ -1,6 +1,7 @@
 """The steps from a built version to an agent that Zen routes to."""
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +23,7 @@ from promptcraft.registry import (
     ServerRegistration,
     ServerStatus,
     ToolContract,
+    UpstreamUnavailable,
     register_server,
     servers,
     set_status,
@@ -36,6 +38,7 @@ from promptcraft_sdk.knowledge.words import FUNCTION_WORDS, words_of
 
 _HEALTHY_SECONDS = 60.0
 _GONE_SECONDS = 30.0
+_AGAIN_SECONDS = 0.5
 _MOST_TITLES = 400
 _MOST_WORDS = 4_000
 _LONGEST_TERM = 200
@@ -77,13 +80,27 @@ async def wait_until_healthy(factory: Factory, step: StepContext) -> dict[str, A
 
 async def take_contract(factory: Factory, step: StepContext) -> dict[str, Any]:
     """Take the tools that the agent lists as its contract, and see that they are those of its spec."""
-    listed = await factory.upstream.list_tools(step.results["healthy"]["socket"])
+    socket, listed = await _listed(factory, step)
     code = version_directory(factory, step.actor.org_id, step.payload)
     config = await asyncio.to_thread(load_config, code / CONFIG_FILE)
     missing = {ASK, *config.tools} - {tool.name for tool in listed}
     if missing:
         raise ContractBroken(f"It does not list {', '.join(sorted(missing))}.")
-    return {"tools": [tool.model_dump() for tool in listed]}
+    return {"socket": socket, "tools": [tool.model_dump() for tool in listed]}
+
+
+async def _listed(factory: Factory, step: StepContext) -> tuple[str, list[ToolContract]]:
+    """Where the agent answers, and its tools; if its runtime was killed meanwhile, once another has started it."""
+    deadline = time.monotonic() + _HEALTHY_SECONDS
+    while True:
+        instance = await healthy_instance(step.db, step.actor, _instance_id(step), _HEALTHY_SECONDS)
+        try:
+            return str(instance.socket), await factory.upstream.list_tools(str(instance.socket))
+        except UpstreamUnavailable:
+            # what a killed runtime saw last stays written until the next one begins
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -109,7 +126,7 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
                 keywords=order.spec.keywords,
                 knowledge_terms=terms,
                 instance_id=_instance_id(step),
-                endpoint=step.results["healthy"]["socket"],
+                endpoint=step.results["contract"]["socket"],
                 tools=tuple(ToolContract.model_validate(tool) for tool in step.results["contract"]["tools"]),
             ),
         )
