@@ -21,12 +21,6 @@ from promptcraft.registry import SocketUpstream
 from promptcraft.runtime import instances
 from tests.agents.conftest import SPEC, left_behind, packed, uploaded, work
 
-
-@pytest.fixture(autouse=True)
-def nothing_of_ours_blocks_the_loop() -> None:
-    """Jobs run in this process here; a worker, where they belong, has its loop for one job alone."""
-
-
 AGENTS = "/api/v4/admin/agents"
 BUILD = ["validate", "render", "ingest", "tests", "verify", "repository"]
 DEPLOY = ["start", "healthy", "contract", "register", "route"]
@@ -184,7 +178,7 @@ async def test_a_creation_is_accepted_as_the_specification_says(alice, platform)
     await work(platform)
 
 
-async def test_another_organisations_agents_do_not_exist(alice, stranger, platform):
+async def test_another_organisations_agents_do_not_exist(alice, stranger, platform, gone):
     source = {"type": "markdown", "source": await uploaded(alice)}
     accepted = await alice.post(
         f"{AGENTS}/create", {"agent_spec": {**SPEC, "name": "not_yours", "knowledge_sources": [source]}}
@@ -207,6 +201,8 @@ async def test_another_organisations_agents_do_not_exist(alice, stranger, platfo
 
     assert [answer.status_code for answer in answers] == [404] * 9
     assert (await stranger.get(AGENTS)).json()["data"] == []
+    await work(platform)
+    await gone("not_yours")
 
 
 async def test_a_deployment_that_names_another_agent_or_environment_is_refused(alice, platform, create):

@@ -18,12 +18,6 @@ from tests.agents.test_creation import AGENTS, BUILD, DEPLOY
 from tests.conftest import Platform
 from tests.people import Person
 
-
-@pytest.fixture(autouse=True)
-def nothing_of_ours_blocks_the_loop() -> None:
-    """Jobs run in this process here; a worker, where they belong, has its loop for one job alone."""
-
-
 ROOT = Path(__file__).resolve().parents[2]
 Killed = Callable[[str, str, str], Awaitable[None]]
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from promptcraft.app.work import standing_jobs_of
 from promptcraft.kernel.outbox import RELAY
 from promptcraft.registry import Evaluation
 from tests.orchestrator.conftest import agents, knows  # noqa: F401 - `agents` is a fixture
@@ -12,7 +13,7 @@ INSIGHTS, REALTIME = "/api/v4/analytics/insights", "/api/v4/analytics/realtime"
 
 async def relayed(platform):
     """What the scheduler does every other second."""
-    await platform.parts.standing_jobs[RELAY].run(platform.db)
+    await standing_jobs_of(platform.parts)[RELAY].run(platform.db)
 
 
 async def ask(somebody) -> dict[str, Any]:

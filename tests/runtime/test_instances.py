@@ -110,7 +110,11 @@ async def test_desired_instance_runs_answers_and_is_recorded(db, runtime, alice,
 
     assert (await answer(found))["status"] == "ok"
     assert (found.observed, found.restarts, found.last_error) == ("healthy", 0, None)
-    assert await logs(db, alice, runtime.driver, found.id, 1) == ["listening"]
+
+    async def printed() -> bool:
+        return await logs(db, alice, runtime.driver, found.id, 1) == ["listening"]
+
+    assert await eventually(printed)
     assert await events_of(db, alice) == [7001, 7003]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -36,13 +35,12 @@ def _split(value: object) -> object:
     return value
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() | {"UTC"}) - _NO_PLACES
+# Read once, at import: the names are a directory's, and a request must not wait for a disk.
+_ZONES = frozenset(available_timezones() | {"UTC"}) - _NO_PLACES
 
 
 def _known_zone(name: str) -> str:
-    if name not in _zones():
+    if name not in _ZONES:
         raise ValueError("is no name of the IANA time zone database, such as Europe/Berlin")
     return name
 

@@ -16,11 +16,13 @@ from promptcraft.runtime.clients import cgroup, isolation, output
 from promptcraft.runtime.clients.bubblewrap import SOCKET_NAME
 from promptcraft.runtime.clients.launch import find_tools
 from promptcraft.runtime.clients.places import LONGEST_SOCKET_PATH, HostPlaces, claim, name_of_run, of_the_living, visit
+from promptcraft.runtime.clients.reaper import Reaper
 from promptcraft.runtime.clients.sandbox import Confined, Host, Way, confine, end, outcome_of, usage_of
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
 from promptcraft.runtime.schemas import CompletedRun, Handle, InstanceSpec, IsolationReport, ProgramState, Usage
 
 _TICK_SECONDS = 0.02
+_DRAIN_SECONDS = 1.0
 _UNKNOWN = ProgramState(running=False, reason="not started by this runtime")
 _log = get_logger(__name__)
 
@@ -44,7 +46,8 @@ class ProcessDriver:
     def __init__(self, places: HostPlaces, *, allow_unisolated: bool = False, exclusive: bool = True) -> None:
         self._exclusive = exclusive
         self._probing = asyncio.Lock()
-        self._host = Host(find_tools(), cgroup.ControlGroups(()), places)
+        tools = find_tools()
+        self._host = Host(tools, cgroup.ControlGroups(()), places, Reaper(tools.shell))
         self._allow_unisolated = allow_unisolated
         self._way: Way | None = None
         self._programs: dict[UUID, _Program] = {}
@@ -104,6 +107,9 @@ class ProcessDriver:
         program = self._programs.get(handle.instance_id)
         if program is not None:
             await program.confined.process.wait()
+            # What it printed last is still on its way to the log; who started a child that holds on is not waited for.
+            if program.tasks:
+                await asyncio.wait(program.tasks, timeout=_DRAIN_SECONDS)
         return await self.state(handle)
 
     async def usage(self, handle: Handle) -> Usage | None:
@@ -146,6 +152,7 @@ class ProcessDriver:
 
     async def close(self) -> None:
         await asyncio.gather(*(self.stop(self._handle(each), 0) for each in self._programs))
+        await self._host.reaper.close()
         await asyncio.to_thread(self._host.groups.close)
         if self._lock is not None:
             os.close(self._lock)
