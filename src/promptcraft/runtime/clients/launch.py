@@ -11,13 +11,15 @@ from pathlib import Path
 
 from promptcraft.runtime.clients import seccomp
 from promptcraft.runtime.clients.bubblewrap import Tools
+from promptcraft.runtime.clients.reaper import Reaper
 from promptcraft.runtime.errors import IsolationUnavailable
 from promptcraft.runtime.schemas import Usage
 
-# Dies with the runtime even if that dies before the first exec, and is in its control groups before the program runs.
+# Dies with the runtime even if that dies before the first exec; goes on only once the reaper knows of it, which a line
+# on its standard input says; and is in its control groups before the program runs.
 _ENTER = (
-    'parent=$1; shift; [ "$PPID" = "$parent" ] || exit 117; '
-    'while [ "$1" != -- ]; do echo 0 > "$1" || exit 118; shift; done; shift; exec "$@"'
+    'parent=$1; shift; [ "$PPID" = "$parent" ] || exit 117; read -r _ || exit 119; '
+    'while [ "$1" != -- ]; do echo 0 > "$1" || exit 118; shift; done; shift; exec "$@" < /dev/null'
 )
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -48,6 +50,7 @@ async def launch_sandboxed(
     files: Mapping[str, bytes],
     command: Sequence[str],
     entrances: Sequence[Path],
+    reaper: Reaper,
     *,
     stderr: int,
 ) -> asyncio.subprocess.Process:
@@ -63,7 +66,7 @@ async def launch_sandboxed(
         words = [*options[:position], *words, *options[position:]]
         descriptors.append(_holding("\0".join(words).encode() + b"\0"))
         bwrap = [str(tools.bwrap), "--args", str(descriptors[-1]), "--", *command]
-        return await launch(leashed(bwrap, entrances, tools), {}, stderr=stderr, descriptors=descriptors)
+        return await launch(leashed(bwrap, entrances, tools), {}, reaper, stderr=stderr, descriptors=descriptors)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -72,22 +75,32 @@ async def launch_sandboxed(
 async def launch(
     command: Sequence[str],
     variables: Mapping[str, str],
+    reaper: Reaper,
     *,
     stderr: int,
     directory: Path | None = None,
     descriptors: Sequence[int] = (),
 ) -> asyncio.subprocess.Process:
-    """A child in a session of its own, with nothing inherited but these descriptors."""
-    return await asyncio.create_subprocess_exec(
-        *command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env=dict(variables),
-        cwd=directory or "/",
-        pass_fds=descriptors,
-        start_new_session=True,
-    )
+    """A leashed child in a session of its own, with nothing inherited but these descriptors, watched by the reaper."""
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(variables),
+            cwd=directory or "/",
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        await reaper.watch(process.pid)
+        os.write(ours, b"\n")
+        return process
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def _holding(content: bytes) -> int:

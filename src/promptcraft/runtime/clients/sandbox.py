@@ -22,6 +22,7 @@ from promptcraft.runtime.clients.launch import (
     usage_of_tree,
 )
 from promptcraft.runtime.clients.places import HostPlaces
+from promptcraft.runtime.clients.reaper import Reaper
 from promptcraft.runtime.clients.uids import Uids
 from promptcraft.runtime.schemas import InstanceSpec, LimitsHeld, ProgramState, Usage
 
@@ -41,11 +42,12 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What confining needs: the host's tools and control groups, and our places on it."""
+    """What confining needs: the host's tools and control groups, our places on it, and who outlives us."""
 
     tools: bubblewrap.Tools
     groups: cgroup.ControlGroups
     places: HostPlaces
+    reaper: Reaper
 
     def limits_held(self, way: Way) -> LimitsHeld:
         return LimitsHeld(
@@ -100,6 +102,7 @@ async def confine(
                 bubblewrap.identity_files(confinement),
                 bubblewrap.inner_command(spec, argv, host.tools, confinement),
                 group.entrances,
+                host.reaper,
                 stderr=stderr,
             )
     except BaseException:
@@ -124,6 +127,7 @@ async def end(host: Host, confined: Confined, name: str, grace_seconds: float) -
         send_group(confined.pid, signal.SIGKILL)
     await asyncio.to_thread(confined.group.kill)
     await confined.process.wait()
+    host.reaper.forget(confined.pid)
     outcome = await asyncio.to_thread(outcome_of, confined)
     if confined.way.uids:
         confined.way.uids.give_back(confined.uid)
@@ -187,9 +191,8 @@ async def _launch_open(
     by_group = {"memory": host.groups.holds("memory") is None, "cpu": host.groups.holds("cpu") is None}
     limits = spec.limits.model_copy(update={"processes": 65_536})  # counted over all of the user's processes here
     command += bubblewrap.limited(limits, host.tools, **by_group)
-    return await launch(
-        leashed([*command, *argv], group.entrances, host.tools), variables, stderr=stderr, directory=spec.code
-    )
+    command = leashed([*command, *argv], group.entrances, host.tools)
+    return await launch(command, variables, host.reaper, stderr=stderr, directory=spec.code)
 
 
 def _open_scratch(host: Host, spec: InstanceSpec, name: str) -> Path:
