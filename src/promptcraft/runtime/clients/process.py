@@ -17,7 +17,6 @@ from promptcraft.runtime.clients.bubblewrap import SOCKET_NAME
 from promptcraft.runtime.clients.launch import find_tools
 from promptcraft.runtime.clients.places import LONGEST_SOCKET_PATH, HostPlaces, claim, name_of_run, of_the_living, visit
 from promptcraft.runtime.clients.reaper import Reaper
-from promptcraft.runtime.clients.reaper import Reaper
 from promptcraft.runtime.clients.sandbox import Confined, Host, Way, confine, end, outcome_of, usage_of
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
 from promptcraft.runtime.schemas import CompletedRun, Handle, InstanceSpec, IsolationReport, ProgramState, Usage
