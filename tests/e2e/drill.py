@@ -207,7 +207,7 @@ class Site:
         return dict(rows.fetchall())
 
     def rows(self) -> dict[str, int]:
-        found = {table: self.database.execute(f"select count(*) from {table}").fetchone() for table in _ROWS}  # noqa: S608
+        found = {table: self.database.execute(f"select count(*) from {table}").fetchone() for table in _ROWS}  # noqa: S608  names of ours
         return {table: row[0] for table, row in found.items() if row and row[0]}
 
     def traces(self) -> set[str]:
