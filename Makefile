@@ -32,7 +32,7 @@ fix: setup  ## Repair what the formatter and the linter can repair
 	@$(VENV)/ruff format .
 
 docs: setup  ## Write the generated reference again
-	@for generator in tools/generate_*.py; do $(VENV)/python $$generator || exit 1; done
+	@for generator in tools/generate_*.py; do $(VENV)/python -m tools.$$(basename $$generator .py) || exit 1; done
 
 golden: setup  ## Accept what the tests produced as the new golden files and snapshots
 	@PROMPTCRAFT_GOLDEN=write $(VENV)/python -m pytest tests -n 0 --inline-snapshot=create,fix

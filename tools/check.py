@@ -32,7 +32,7 @@ def generated_files() -> tuple[bool, str]:
     """Runs every generator and says which files were not what it writes; they are right afterwards."""
     before = _tree()
     for generator in sorted((ROOT / "tools").glob("generate_*.py")):
-        worked, said = _run("python", str(generator))
+        worked, said = _run("python", "-m", f"tools.{generator.stem}")
         if not worked:
             return False, said
     after = _tree()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptcraft.kernel.audit import Event, Outcome, catalogue, events
+from tools.committed import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "audit-events.md"
@@ -72,18 +73,5 @@ def _names(event: Event, outcome: Outcome) -> str:
     return ", ".join(f"`{events()[left].name}`" for left in event.leaves(outcome)) or "nothing"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it with what is committed."""
-    current = REFERENCE.read_text(encoding="utf-8") if REFERENCE.exists() else None
-    if current == reference():
-        return 0
-    if "--check" in arguments:
-        print(f"{REFERENCE.relative_to(ROOT)} is out of date: run `python -m tools.generate_audit`")
-        return 1
-    REFERENCE.parent.mkdir(parents=True, exist_ok=True)
-    REFERENCE.write_text(reference(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({REFERENCE: reference}, "tools.generate_audit", sys.argv[1:]))

@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 from pc_hybrid.main import app
+from tools.committed import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
@@ -66,18 +67,5 @@ def reference() -> str:
     return _HEAD + "".join(f"\n## {name}\n\n```text\n{text.strip()}\n```\n" for name, text in pages())
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it with what is committed."""
-    current = REFERENCE.read_text(encoding="utf-8") if REFERENCE.exists() else None
-    if current == reference():
-        return 0
-    if "--check" in arguments:
-        print(f"{REFERENCE.relative_to(ROOT)} is out of date: run `python -m tools.generate_cli`")
-        return 1
-    REFERENCE.parent.mkdir(parents=True, exist_ok=True)
-    REFERENCE.write_text(reference(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({REFERENCE: reference}, "tools.generate_cli", sys.argv[1:]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from promptcraft.app.api import make_app
 from promptcraft.app.process import open_process
 from promptcraft.settings import load_settings
+from tools.committed import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = ROOT / "docs" / "openapi.json"
@@ -33,18 +34,5 @@ def description() -> str:
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the description, or compare it with what is committed."""
-    current = DESCRIPTION.read_text(encoding="utf-8") if DESCRIPTION.exists() else None
-    written = description()
-    if current == written:
-        return 0
-    if "--check" in arguments:
-        print(f"{DESCRIPTION.relative_to(ROOT)} is out of date: run `python -m tools.generate_openapi`")
-        return 1
-    DESCRIPTION.write_text(written, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({DESCRIPTION: description}, "tools.generate_openapi", sys.argv[1:]))

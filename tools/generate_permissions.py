@@ -14,6 +14,7 @@ from promptcraft.app import health
 from promptcraft.app.parts import routers
 from promptcraft.kernel.api import Door, door_of
 from promptcraft.kernel.permissions import BUNDLES, GROUPS, ROLES, Permission, permissions_of
+from tools.committed import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "permissions.md"
@@ -84,18 +85,5 @@ def _table(title: str, heads: tuple[str, ...], rows: list[list[str]]) -> str:
     return f"\n## {title}\n\n" + "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it with what is committed."""
-    current = REFERENCE.read_text(encoding="utf-8") if REFERENCE.exists() else None
-    if current == reference():
-        return 0
-    if "--check" in arguments:
-        print(f"{REFERENCE.relative_to(ROOT)} is out of date: run `python -m tools.generate_permissions`")
-        return 1
-    REFERENCE.parent.mkdir(parents=True, exist_ok=True)
-    REFERENCE.write_text(reference(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({REFERENCE: reference}, "tools.generate_permissions", sys.argv[1:]))

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from promptcraft.settings import Description, describe, describe_unused
+from tools.committed import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
@@ -70,21 +71,5 @@ def _row(each: Description) -> str:
     return f"| `{each.name}`{aliases} | {each.doc}{marks} | {each.type} | {each.default} |\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write both files, or compare them with what is committed."""
-    stale = False
-    for path, text in ((EXAMPLE, example()), (REFERENCE, reference())):
-        current = path.read_text() if path.exists() else None
-        if current == text:
-            continue
-        stale = True
-        if "--check" in arguments:
-            print(f"{path.relative_to(ROOT)} is out of date: run `python -m tools.generate_settings`")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    return int(stale and "--check" in arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({EXAMPLE: example, REFERENCE: reference}, "tools.generate_settings", sys.argv[1:]))
