@@ -107,16 +107,26 @@ def at_terminal(home: Home) -> Callable[..., Ended]:
     return run_command
 
 
+_INTERRUPT = b"\x03"
+_PATIENCE = 2.0
+
+
 def _converse(process: int, terminal: int, keys: Sequence[tuple[str, str]]) -> Ended:
     shown = ""
     answered = 0
     waiting = list(keys)
     deadline = time.monotonic() + _TIME_LIMIT
+    again = deadline
     while time.monotonic() < deadline:
+        if time.monotonic() > again:
+            # Python can sleep through a key that comes just before it begins to read; a person presses it again.
+            os.write(terminal, _INTERRUPT)
+            again = time.monotonic() + _PATIENCE
         if waiting and waiting[0][0] in shown[answered:]:
             answered = shown.index(waiting[0][0], answered) + len(waiting[0][0])
             _, answer = waiting.pop(0)
-            os.write(terminal, b"\x03" if answer == "^C" else f"{answer}\n".encode())
+            os.write(terminal, _INTERRUPT if answer == "^C" else f"{answer}\n".encode())
+            again = time.monotonic() + _PATIENCE if answer == "^C" else deadline
         if select.select([terminal], [], [], 0.1)[0]:
             try:
                 part = os.read(terminal, 65536)

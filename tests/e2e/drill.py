@@ -215,7 +215,9 @@ class Site:
         places = ["workspaces", *(f"runtime/{kind}" for kind in ("programs", "programs-sockets"))]
         places += ["runtime/commands", "runtime/commands-sockets"]
         found = {f"{place}/{path.name}" for place in places for path in _inside(self.data / place)}
-        found |= {f"agents/{path.name}" for org in _inside(self.data / "agents") for path in _inside(org)}
+        for agent in (agent for org in _inside(self.data / "agents") for agent in _inside(org)):
+            inside = [agent, *_inside(agent), *_inside(agent / "versions")]
+            found |= {f"agents/{path.relative_to(agent.parent)}" for path in inside}
         found |= {f"cgroup/{path.name}" for path in self._groups()}
         return {path for path in found if not path.endswith(("/runtime.lock", "/empty"))}
 
@@ -223,7 +225,8 @@ class Site:
         """What agents that run are entitled to: one directory each, and one socket, sandbox and group per instance."""
         agents = self.database.execute("select id from agents.agent").fetchall()
         instances = self.database.execute("select id from runtime.instance").fetchall()
-        expected = {f"agents/{row[0]}" for row in agents}
+        files = ("", "/repository.git", "/versions", "/versions/1")
+        expected = {f"agents/{row[0]}{file}" for row in agents for file in files}
         for (instance,) in instances:
             expected |= {f"runtime/programs-sockets/{instance}", f"runtime/programs-sockets/{instance}.sock"}
             expected |= {f"cgroup/{instance}"} if self._groups() else set()
@@ -248,8 +251,13 @@ class Site:
         return names
 
     def _groups(self) -> list[Path]:
-        homes = [home for name in self._group_names() for home in Path("/sys/fs/cgroup").glob(f"**/{name.decode()}")]
-        return [path for home in homes for path in _inside(home) if path.is_dir()]
+        return [path for home in self.control_groups() for path in _inside(home) if path.is_dir()]
+
+    def control_groups(self) -> list[Path]:
+        """Those that the runtime and the worker's children make their programs' groups in."""
+        names = {name.decode() for name in self._group_names()}
+        # other tests' groups come and go meanwhile, which os.walk takes as it comes
+        return [Path(place, name) for place, below, _ in os.walk("/sys/fs/cgroup") for name in names & set(below)]
 
     # --- killing ------------------------------------------------------------------------------------------------------
 
@@ -280,6 +288,7 @@ def site() -> Iterator[Site]:
         assert drilled.up.end() == 0
         assert drilled.family() == []
         assert drilled.traces() == set()
+        assert drilled.control_groups() == [], drilled._group_names()
     finally:
         drilled.up.process.kill()
         drilled.up.process.communicate()
@@ -293,7 +302,10 @@ def _told(progress: Progress) -> str:
 
 
 def _inside(directory: Path) -> list[Path]:
-    return list(directory.iterdir()) if directory.is_dir() else []
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _command(pid: int) -> str:

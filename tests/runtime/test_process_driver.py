@@ -243,7 +243,12 @@ def _status_of_program(bwrap: int) -> dict[str, str]:
 
 
 def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether it runs; where nobody buries the dead, as in a container without an init, a zombie is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 async def _none_of(pids: list[int]) -> bool:
