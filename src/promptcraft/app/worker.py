@@ -12,10 +12,13 @@ from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.app.up.processes import die_with_parent
 from promptcraft.app.work import kinds_of, standing_jobs_of
+from promptcraft.kernel.errors import PlatformError
 from promptcraft.kernel.jobs import JobKind, StandingJob, ensure_standing_jobs, run_job, run_standing_job
 from promptcraft.kernel.jobs.queue import job_queue, serve_jobs
+from promptcraft.kernel.telemetry import get_logger
 from promptcraft.settings import load_settings
 
+_log = get_logger(__name__)
 _PROCESSES = 2
 # One job at a time, the renewal of its lease, and what a step asks beside it.
 _POOL_SIZE = 4
@@ -54,6 +57,10 @@ def main(gate: int | None) -> int:
         process = open_process("worker", settings, pool_size=_POOL_SIZE)
         parts = Parts.make(process)
         await parts.start()
+        try:
+            await parts.factory.commands.clear_up()
+        except PlatformError as problem:  # what needs it will say so; the rest of the work does not
+            _log.warning("what commands left is not cleared up", extra={"reason": problem.detail})
         standing = standing_jobs_of(parts)
         await ensure_standing_jobs(process.db, standing.values())
         return Runner(process, parts, kinds_of(parts), standing)

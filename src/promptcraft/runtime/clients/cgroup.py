@@ -136,7 +136,7 @@ class Group:
 
 def find(runtime_directory: Path, proc: Path = Path("/proc/self")) -> ControlGroups:
     """The controllers that this process may use for the runtime of this directory; each is tried, not guessed."""
-    name = "promptcraft-" + hashlib.sha256(os.fsencode(runtime_directory.resolve())).hexdigest()[:12]
+    name = _name(runtime_directory)
     found: dict[str, Controller] = {}
     mounts, own = _mounts(proc), _own_groups(proc)
     for version, point, options in mounts:
@@ -149,6 +149,22 @@ def find(runtime_directory: Path, proc: Path = Path("/proc/self")) -> ControlGro
             enabled = (home / "cgroup.controllers").read_text().split()
             found |= {each: Controller(each, V2, home) for each in missing if each in enabled}
     return ControlGroups(found.values())
+
+
+def found_again(runtime_directory: Path, proc: Path = Path("/proc/self")) -> ControlGroups:
+    """Where drivers of this directory made groups before, to sweep and to remove them; nothing is tried or made."""
+    name, own = _name(runtime_directory), _own_groups(proc)
+    homes: dict[Path, str] = {}
+    for version, point, options in _mounts(proc):
+        ours = [own[key] for key in (options if version == V1 else {""}) if key in own]
+        for parent in (point, *(point / group.lstrip("/") for group in ours)):
+            if (parent / name).is_dir():
+                homes[parent / name] = version
+    return ControlGroups(Controller(str(home), version, home) for home, version in homes.items())
+
+
+def _name(runtime_directory: Path) -> str:
+    return "promptcraft-" + hashlib.sha256(os.fsencode(runtime_directory.resolve())).hexdigest()[:12]
 
 
 def _mounts(proc: Path) -> list[tuple[str, Path, set[str]]]:

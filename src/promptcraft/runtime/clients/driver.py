@@ -20,6 +20,12 @@ class RuntimeDriver(Protocol):
         """
         ...
 
+    async def clear_up(self) -> None:
+        """For a driver that only runs commands, before its first, which may be long after: sweep what commands left
+        whose process was killed. It needs no probe.
+        """
+        ...
+
     async def start(self, spec: InstanceSpec) -> Handle:
         """Start a program and return as soon as it is launched. Raises IsolationUnavailable, NotRunnable,
         AlreadyRunning.

@@ -66,8 +66,8 @@ def name_of_run() -> str:
 
 
 def of_the_living(name: str) -> bool:
-    """Whether the process that gave out this name still is."""
-    return name.startswith("run-") and Path("/proc", name.split("-")[1]).exists()
+    """Whether the process that gave out this name still is; cgroup.py tries its groups out under such a name, too."""
+    return name.startswith(("run-", "trial-")) and Path("/proc", name.split("-")[1]).exists()
 
 
 def claim(places: HostPlaces) -> int:

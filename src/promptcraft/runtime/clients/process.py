@@ -68,6 +68,13 @@ class ProcessDriver:
             _log.warning("isolation: %s", warning)
         return report
 
+    async def clear_up(self) -> None:
+        places = self._host.places
+        await asyncio.to_thread(visit, places)
+        groups = await asyncio.to_thread(cgroup.found_again, places.runtime_directory)
+        await asyncio.to_thread(groups.sweep, of_the_living)
+        self._host = replace(self._host, groups=groups)
+
     async def start(self, spec: InstanceSpec) -> Handle:
         known = self._programs.get(spec.instance_id)
         if known is not None and known.ended is None:
