@@ -82,6 +82,8 @@ def test_no_secret_shows_in_any_command_line_or_environment(running: Running) ->
 def test_killed_it_leaves_no_process_and_the_next_start_knows_everybody(tmp_path: Path) -> None:
     first = up(tmp_path / "data", tmp_path / "talk")
     family = descendants(first.process.pid)
+    # The password is given out again until it is certain that it was told, which is a moment after the line.
+    assert eventually(lambda: not (tmp_path / "data" / "secrets" / "first-administrator").exists())
     first.process.kill()
 
     following = up(tmp_path / "data", tmp_path / "talk-again")
