@@ -57,7 +57,12 @@ async def events_of(db: Database, actor: Actor) -> list[int]:
 
 
 def alive(pid: int | None) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether it runs; a zombie that nobody buried, as in a container without an init, does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 async def none_alive(pids: list[int | None]) -> bool:
