@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
+from promptcraft.app.up.processes import identify
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.tables import AuditEventRow
 from promptcraft.kernel.db import Database, unit_of_work
@@ -57,12 +58,7 @@ async def events_of(db: Database, actor: Actor) -> list[int]:
 
 
 def alive(pid: int | None) -> bool:
-    """Whether it runs; a zombie that nobody buried, as in a container without an init, does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+    return pid is not None and identify(pid) is not None
 
 
 async def none_alive(pids: list[int | None]) -> bool:

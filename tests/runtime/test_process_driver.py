@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from promptcraft.app.up.processes import identify
 from promptcraft.runtime.clients import HostPlaces, ProcessDriver, inside
 from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
@@ -243,12 +244,7 @@ def _status_of_program(bwrap: int) -> dict[str, str]:
 
 
 def _alive(pid: int) -> bool:
-    """Whether it runs; where nobody buries the dead, as in a container without an init, a zombie is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+    return identify(pid) is not None
 
 
 async def _none_of(pids: list[int]) -> bool:
