@@ -265,7 +265,7 @@ class Site:
         """kill -9; everything that it had started must be gone before this returns."""
         below = descendants(who.pid)
         os.kill(who.pid, signal.SIGKILL)
-        assert all_gone([who, *below]), "a killed process left others behind"
+        assert all_gone([who, *below]), f"a killed process left others behind: {_described(who, *below)}"
 
     def remove(self, *names: str) -> None:
         """Delete agents as a person would, and wait until nothing more is done about them."""
@@ -310,6 +310,12 @@ def _inside(directory: Path) -> list[Path]:
 
 def _command(pid: int) -> str:
     return _read(pid, "comm").decode().strip()
+
+
+def _described(*processes: Identity) -> list[str]:
+    """What those of them that live are and wait for."""
+    facts = [[_read(each.pid, fact) for fact in ("stat", "wchan", "cmdline")] for each in processes if each.alive()]
+    return [b" ".join(each).replace(b"\0", b" ").decode(errors="replace") for each in facts]
 
 
 def _in_sandbox(pid: int) -> bool:

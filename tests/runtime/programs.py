@@ -59,6 +59,6 @@ def python() -> str:
 def without_bubblewrap(directory: Path) -> Path:
     """A search path with everything that starts programs but bubblewrap."""
     directory.mkdir()
-    for name in ("setpriv", "prlimit", "nice", "sh"):
+    for name in ("setpriv", "prlimit", "nice", "setsid", "sh"):
         (directory / name).symlink_to(f"/usr/bin/{name}")
     return directory

@@ -1,8 +1,10 @@
 """A runtime that is killed while it starts programs: each of them is at another point of becoming confined."""
 
 import asyncio
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,21 +32,26 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def marked(marker: str) -> list[int]:
+def marked(marker: str) -> list[Path]:
     """Every process that runs with this marker among its arguments."""
-    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if marker in _arguments(entry)]
+    return [process for process in Path("/proc").glob("[0-9]*") if marker in _told(process, "cmdline")]
 
 
-def _arguments(entry: Path) -> str:
+def confined(marker: str) -> list[Path]:
+    """Those of them that are in a process namespace of their own, though perhaps not for long yet."""
+    return [process for process in marked(marker) if re.search(r"NSpid:\t\d+\t\d+", _told(process, "status"))]
+
+
+def _told(process: Path, what: str) -> str:
     try:
-        return (entry / "cmdline").read_text()
+        return (process / what).read_text()
     except OSError:
         return ""
 
 
-@pytest.mark.parametrize("under_way", [1, 6, 14, 22, 30])
+@pytest.mark.parametrize(("moment", "under_way"), [(marked, 1), (marked, 6), *((confined, n) for n in range(12))])
 async def test_nothing_survives_a_runtime_killed_amid_starting_programs(
-    tmp_path: Path, short_directory: Path, under_way: int
+    tmp_path: Path, short_directory: Path, moment: Callable[[str], list[Path]], under_way: int
 ) -> None:
     places = HostPlaces(tmp_path / "runtime", short_directory / "a", tmp_path / "logs")
     marker = f"marker-{uuid4().hex}"
@@ -56,7 +63,7 @@ async def test_nothing_survives_a_runtime_killed_amid_starting_programs(
     assert await runtime.stdout.readline() == b"starting\n"
 
     async def enough() -> bool:
-        return len(marked(marker)) > under_way
+        return len(moment(marker)) > under_way
 
     await eventually(enough)
     runtime.kill()

@@ -33,6 +33,7 @@ class Tools:
     setpriv: Path
     prlimit: Path
     nice: Path
+    setsid: Path
     shell: Path
 
 
@@ -52,7 +53,8 @@ def arguments(spec: InstanceSpec, confinement: Confinement) -> list[str]:
     descriptors.
     """
     made = ["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"]
-    made += ["--hostname", spec.name.replace("_", "-"), "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    # No --new-session: process 1 would leave our process group, which the reaper kills by, before it is bound to bwrap.
+    made += ["--hostname", spec.name.replace("_", "-"), "--die-with-parent", "--cap-drop", "ALL"]
     if confinement.uid is None:
         made += ["--unshare-user", "--disable-userns", "--uid", str(NAMESPACE_UID), "--gid", str(NAMESPACE_UID)]
     else:
@@ -72,8 +74,8 @@ def arguments(spec: InstanceSpec, confinement: Confinement) -> list[str]:
 
 
 def inner_command(spec: InstanceSpec, argv: Sequence[str], tools: Tools, confinement: Confinement) -> list[str]:
-    """What bwrap executes: lose the last privileges, take the limits, become the program."""
-    command: list[str] = []
+    """What bwrap executes: leave its process group, lose the last privileges, take the limits, become the program."""
+    command = [str(tools.setsid)]
     if confinement.uid is not None:
         user = [f"--reuid={confinement.uid}", f"--regid={confinement.uid}", "--clear-groups", "--no-new-privs"]
         command += [str(tools.setpriv), *user, "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"]

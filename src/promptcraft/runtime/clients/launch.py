@@ -27,15 +27,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def find_tools() -> Tools:
     """The host's confining programs. Raises IsolationUnavailable where more than bubblewrap is missing."""
-    found = {name: shutil.which(name) for name in ("setpriv", "prlimit", "nice", "sh")}
+    found = {name: shutil.which(name) for name in ("setpriv", "prlimit", "nice", "setsid", "sh")}
     if missing := ", ".join(name for name, path in found.items() if path is None):
         raise IsolationUnavailable(
             f"this host lacks {missing}, so it can start no program",
             next_step="Install util-linux and coreutils; the process driver needs Linux.",
         )
     bwrap = shutil.which("bwrap")
-    setpriv, prlimit, nice, shell = (Path(path) for path in found.values() if path)
-    return Tools(Path(bwrap) if bwrap else None, setpriv, prlimit, nice, shell)
+    return Tools(Path(bwrap) if bwrap else None, *(Path(path) for path in found.values() if path))
 
 
 def leashed(command: Sequence[str], entrances: Sequence[Path], tools: Tools) -> list[str]:

@@ -2,8 +2,9 @@
 
 bubblewrap ends with its parent, and the sandbox's process 1 with bubblewrap, but each binds itself only after it was
 made: what is killed in between leaves the next one behind, and the kernel lets nobody but their ancestors signal it.
-So one process, in a session of its own, is told of every program's process group before there is anything in it that
-could stay, and kills the groups that are left when its pipe ends, which it does with this process, however that ends.
+So a sandbox's process 1 stays in the process group of the bubblewrap outside, and one process, in a session of its own,
+is told of every such group before there is anything in it that could stay, and kills the groups that are left when its
+pipe ends, which it does with this process, however that ends.
 """
 
 import asyncio
