@@ -53,9 +53,7 @@ async def enqueue(
     await session.flush()
     for position, name in enumerate(steps):
         session.add(
-            JobStepRow(
-                org_id=actor.org_id, job_id=identifier, name=name, position=position, weight=1, state=JobState.PENDING
-            )
+            JobStepRow(org_id=actor.org_id, job_id=identifier, name=name, position=position, state=JobState.PENDING)
         )
     wake_after_commit(session, Wakeup("job", str(identifier)))
     return identifier

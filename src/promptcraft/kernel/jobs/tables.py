@@ -55,9 +55,7 @@ class JobStepRow(Base):
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     position: Mapped[int]
-    weight: Mapped[int]
     state: Mapped[str] = mapped_column(Text)
-    attempt: Mapped[int] = mapped_column(default=0)
     result: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None]
