@@ -17,7 +17,7 @@ from promptcraft.app.up.processes import identify
 from promptcraft.runtime.clients import HostPlaces, ProcessDriver, inside
 from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
-from tests.runtime.driver_contract import DriverContract, ask, ended, eventually
+from tests.runtime.driver_contract import PATIENCE_SECONDS, DriverContract, ask, ended, eventually
 from tests.runtime.programs import python, spec_of, without_bubblewrap
 
 
@@ -123,6 +123,16 @@ async def test_program_that_met_its_memory_limit_says_so(driver, tmp_path):
 
     reason = (await driver.state(handle)).reason
     assert reason == "ended at its memory limit" or "MemoryError" in "".join(await driver.logs(handle.instance_id, 5))
+
+
+async def test_program_whose_output_cannot_be_kept_goes_on(driver, places, tmp_path):
+    spec = spec_of(tmp_path / "v1", "print('x' * 10_000_000, flush=True)")
+    (places.log_directory / f"{spec.instance_id}.log").mkdir()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        state = await driver.wait(await driver.start(spec))
+
+    assert (state.running, state.exit_code) == (False, 0)
 
 
 async def test_second_runtime_on_the_same_directory_is_refused(driver, places):

@@ -4,9 +4,12 @@ import asyncio
 from collections import deque
 from pathlib import Path
 
+from promptcraft.kernel.telemetry import get_logger
+
 _CHUNK = 64 * 1024
 _LARGEST_FILE = 4 * 1024 * 1024
 _LARGEST_STREAM = 1024 * 1024
+_log = get_logger(__name__)
 
 
 def log_file(directory: Path, instance_id: object) -> Path:
@@ -14,9 +17,17 @@ def log_file(directory: Path, instance_id: object) -> Path:
 
 
 async def keep(stream: asyncio.StreamReader, file: Path) -> None:
-    """Append everything the stream gives until it ends."""
+    """Append everything the stream gives until it ends; what the disk does not take is lost, and no program waits."""
+    losing = False
     while chunk := await stream.read(_CHUNK):
-        await asyncio.to_thread(_append, file, chunk)
+        try:
+            await asyncio.to_thread(_append, file, chunk)
+        except OSError as failure:
+            if not losing:
+                _log.warning("what a program prints is lost: %s", failure.strerror, extra={"log": str(file)})
+            losing = True
+        else:
+            losing = False
 
 
 async def tail_of(stream: asyncio.StreamReader) -> str:
