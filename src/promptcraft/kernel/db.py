@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import DateTime, MetaData, Text, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -18,6 +18,12 @@ from promptcraft.kernel.telemetry import get_logger
 
 _SET_ORGANISATION = text("select set_config('app.org_id', :org_id, true)")
 _log = get_logger(__name__)
+
+# SQLSTATE class 08 is a connection exception, 57P0x a server going down; no state at all: nobody answered.
+_UNREACHABLE = ("08", "57P")
+# What passes: disk, memory or connections used up, a transaction that lost to another, a statement or lock given up for
+# its time, a server that only reads until it is the first one.
+_BUSY = ("53", "40", "57014", "55P03", "25006")
 
 
 class Base(DeclarativeBase):
@@ -100,7 +106,7 @@ def before_commit(session: AsyncSession, name: str, action: BeforeCommit) -> Non
 async def unit_of_work(db: Database, actor: Actor) -> AsyncGenerator[AsyncSession]:
     """One transaction in the actor's organisation: commits at the end, rolls back on any error.
 
-    Raises Unavailable when the database cannot be reached.
+    Raises Unavailable when the database cannot be reached, or cannot do it at the moment.
     """
     async with _transaction(db, db.app) as session:
         session.info["org_id"] = actor.org_id
@@ -128,15 +134,12 @@ async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[Asyn
                 await action(session)
     except PoolTimeout as failure:
         raise Unavailable("The database is busy.") from failure
-    except (OperationalError, InterfaceError) as failure:
-        if failure.connection_invalidated or _unreachable(failure):
+    except (OperationalError, InterfaceError, InternalError) as failure:
+        state: str | None = getattr(failure.orig, "sqlstate", None)
+        if failure.connection_invalidated or state is None or state.startswith(_UNREACHABLE):
             raise Unavailable("The database cannot be reached.") from failure
+        if state.startswith(_BUSY):
+            raise Unavailable("The database cannot do this at the moment.") from failure
         raise
     if wakeups:
         await db.notifier.notify(wakeups)
-
-
-def _unreachable(failure: OperationalError | InterfaceError) -> bool:
-    # SQLSTATE class 08 is a connection exception, 57P0x a server going down; no state at all: nobody answered.
-    state = getattr(failure.orig, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
