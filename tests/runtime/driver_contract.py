@@ -101,6 +101,20 @@ class DriverContract:
 
         assert await eventually(lambda: ask(again))
 
+    async def test_stop_that_nobody_waits_for_is_carried_through_before_the_next_start(self, driver, tmp_path):
+        stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
+        spec = spec_of(tmp_path / "v1", stubborn)
+        handle = await driver.start(spec)
+        await eventually(lambda: driver.logs(spec.instance_id, 1))
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await driver.stop(handle, 0.5)
+        again = await driver.start(spec)
+
+        assert not Path("/proc", str(handle.pid)).exists()
+        assert (await driver.state(again)).running
+
     async def test_usage_counts_the_work_and_the_memory_of_the_program(self, driver, tmp_path):
         busy = "held = bytearray(50_000_000)\nheld[::4096] = b'x' * len(held[::4096])\nwhile True: pass"
         handle = await driver.start(spec_of(tmp_path / "v1", busy))

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from promptcraft.kernel import outbox
 from promptcraft.kernel.actor import Actor, platform_actor
@@ -322,6 +322,28 @@ async def test_host_has_one_runtime_and_the_loser_stops_its_programs(db, places,
             await asyncio.wait_for(host.task, 30)
 
         assert not alive(found.pid)
+
+
+async def test_instance_that_another_host_has_taken_on_runs_there_and_no_longer_here(
+    db, runtime, alice, tmp_path, short_directory
+):
+    found, there = await started(db, alice, desired(tmp_path / "v1")), str(new_id())
+
+    async with running(db, host_places(tmp_path / "there", short_directory / "there"), there):
+        await eventually(lambda: _lives(db, there))
+        async with system_unit_of_work(db) as session:
+            await session.execute(update(InstanceRow).where(InstanceRow.id == found.id).values(host=there))
+        await eventually(lambda: none_alive([found.pid]))
+
+        async def runs_there() -> bool:
+            now = await look_at(db, alice, found)
+            return now.observed == "healthy" and alive(now.pid)
+
+        await eventually(runs_there)
+
+
+async def _lives(db: Database, host: str) -> bool:
+    return host in [report.host for report in await isolation_report(db)]
 
 
 async def test_killed_runtime_ends_its_instances_and_the_next_one_starts_them_again(db, urls, places, alice, tmp_path):

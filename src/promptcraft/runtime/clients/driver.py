@@ -33,7 +33,10 @@ class RuntimeDriver(Protocol):
         ...
 
     async def stop(self, handle: Handle, grace_seconds: float) -> ProgramState:
-        """Ask it to end (SIGTERM), after the grace end it and all it started, clear up. Twice is harmless."""
+        """Ask it to end (SIGTERM), after the grace end it and all it started, clear up. Twice is harmless.
+
+        A caller that is cancelled does not hold it up, and a start of the same instance waits for its end.
+        """
         ...
 
     async def state(self, handle: Handle) -> ProgramState:

@@ -33,6 +33,7 @@ class _Program:
 
     confined: Confined
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    ending: asyncio.Task[ProgramState] | None = None
     ended: ProgramState | None = None
 
 
@@ -77,8 +78,10 @@ class ProcessDriver:
 
     async def start(self, spec: InstanceSpec) -> Handle:
         known = self._programs.get(spec.instance_id)
-        if known is not None and known.ended is None:
-            raise AlreadyRunning(f"instance {spec.instance_id} of {spec.name} already runs")
+        if known is not None:
+            if known.ending is None:
+                raise AlreadyRunning(f"instance {spec.instance_id} of {spec.name} already runs")
+            await asyncio.wait({known.ending})
         way = self._allowed(spec)
         name = str(spec.instance_id)
         published = self._published(spec.instance_id)
@@ -97,12 +100,10 @@ class ProcessDriver:
         program = self._programs.get(handle.instance_id)
         if program is None:
             return _UNKNOWN
-        if program.ended is None:
-            await asyncio.to_thread(handle.socket.unlink, missing_ok=True)
-            program.ended = await end(self._host, program.confined, str(handle.instance_id), grace_seconds)
-            await asyncio.gather(*program.tasks, return_exceptions=True)
-            await asyncio.to_thread(handle.socket.unlink, missing_ok=True)
-        return program.ended
+        if program.ending is None:
+            program.ending = asyncio.create_task(self._end(program, handle, grace_seconds))
+        # begun, it is carried through, whether or not the caller waits for it
+        return await asyncio.shield(program.ending)
 
     async def state(self, handle: Handle) -> ProgramState:
         program = self._programs.get(handle.instance_id)
@@ -164,6 +165,13 @@ class ProcessDriver:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def _end(self, program: _Program, handle: Handle, grace_seconds: float) -> ProgramState:
+        await asyncio.to_thread(handle.socket.unlink, missing_ok=True)
+        program.ended = await end(self._host, program.confined, str(handle.instance_id), grace_seconds)
+        await asyncio.gather(*program.tasks, return_exceptions=True)
+        await asyncio.to_thread(handle.socket.unlink, missing_ok=True)
+        return program.ended
 
     def _allowed(self, spec: InstanceSpec) -> Way:
         if self._way is None:

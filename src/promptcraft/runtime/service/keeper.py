@@ -169,7 +169,7 @@ async def _see(ground: Ground, wanted: Wanted, seen: Seen) -> None:
         "%s %s in %s: %s", wanted.name, wanted.version, wanted.environment, seen.state,
         extra={"instance": str(wanted.id), "reason": seen.reason},
     )  # fmt: skip
-    await observe(ground.db, ground.host, wanted, seen, isolated=ground.isolated)
+    await observe(ground.db, wanted, seen, isolated=ground.isolated)
 
 
 @asynccontextmanager

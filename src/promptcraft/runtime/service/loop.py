@@ -99,12 +99,18 @@ async def _begin(ground: Ground, stopping: asyncio.Event) -> None:
 
 
 def _reconcile(ground: Ground, keepers: dict[UUID, Keeper], wanted: list[Wanted]) -> None:
-    """Give every instance its keeper, tell keepers what changed, forget those that have finished."""
+    """Give every instance its keeper, tell keepers what changed, end those of instances that another host has now,
+    forget those that have finished.
+    """
     for each in [key for key, keeper in keepers.items() if keeper.task and keeper.task.done()]:
         task = keepers.pop(each).task
         failure = task.exception() if task and not task.cancelled() else None
         if failure is not None:
             _log.error("keeping an instance failed; it is begun again", exc_info=failure, extra={"instance": str(each)})
+    for each in keepers.keys() - {instance.id for instance in wanted}:
+        task = keepers[each].task
+        if task and not task.cancelling():
+            task.cancel()
     for instance in wanted:
         keeper = keepers.get(instance.id)
         if keeper is None:

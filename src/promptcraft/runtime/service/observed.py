@@ -45,6 +45,7 @@ class Wanted:
 
     org_id: UUID
     id: UUID
+    host: str
     generation: int
     observed_generation: int
     removed: bool
@@ -82,7 +83,7 @@ async def begin(db: Database, host: str) -> None:
         await session.execute(update(InstanceRow).where(InstanceRow.host == host).values(**nothing))
 
 
-async def observe(db: Database, host: str, wanted: Wanted, seen: Seen, *, isolated: bool = True) -> None:
+async def observe(db: Database, wanted: Wanted, seen: Seen, *, isolated: bool = True) -> None:
     """Write a change of state and, where it is one that counts, its event."""
     now = clock.now()
     values = {
@@ -102,8 +103,8 @@ async def observe(db: Database, host: str, wanted: Wanted, seen: Seen, *, isolat
     async def write(session: AsyncSession) -> None:
         row = update(InstanceRow).where(*_same(wanted)).values(**values).returning(InstanceRow.id)
         if await session.scalar(row) is None:
-            return  # asked for differently meanwhile: that observation comes with its own start
-        await _record(session, host, wanted, seen, isolated=isolated)
+            return  # asked for differently, or of another host, meanwhile: that observation comes with its own start
+        await _record(session, wanted, seen, isolated=isolated)
 
     await _certainly(db, wanted.org_id, write)
 
@@ -168,7 +169,8 @@ def _wanted(row: InstanceRow) -> Wanted:
             "trusted_template": row.trusted_template,
         }
     )
-    columns = ("org_id", "id", "generation", "observed_generation", "name", "version", "environment", "restart_policy")
+    columns = ("org_id", "id", "host", "generation", "observed_generation")
+    columns += ("name", "version", "environment", "restart_policy")
     values = {column: getattr(row, column) for column in columns}
     return Wanted(**values, removed=row.desired == "removed", spec=spec)
 
@@ -177,17 +179,18 @@ def _same(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
     return (
         InstanceRow.org_id == wanted.org_id,
         InstanceRow.id == wanted.id,
+        InstanceRow.host == wanted.host,
         InstanceRow.generation == wanted.generation,
     )
 
 
-async def _record(session: AsyncSession, host: str, wanted: Wanted, seen: Seen, *, isolated: bool) -> None:
+async def _record(session: AsyncSession, wanted: Wanted, seen: Seen, *, isolated: bool) -> None:
     actor = platform_actor("runtime", wanted.org_id)
     about: dict[str, Any] = {"agent": wanted.name, "version": wanted.version, "environment": wanted.environment}
     match seen.state:
         case "healthy":
             event = INSTANCE_RUNNING if isolated else INSTANCE_UNISOLATED
-            await audit.record(session, actor, event, resource=wanted.id, host=host, **about)
+            await audit.record(session, actor, event, resource=wanted.id, host=wanted.host, **about)
         case "failed" | "stopped":
             await audit.record(
                 session, actor, INSTANCE_ENDED, resource=wanted.id, error=seen.reason, reason=seen.reason, **about
