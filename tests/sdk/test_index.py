@@ -83,6 +83,11 @@ def test_a_damaged_or_foreign_index_is_refused(indexed, tmp_path):
         load_index(tmp_path / "index")
     with pytest.raises(IndexUnusableError, match="cannot be read"):
         load_index(tmp_path / "nowhere")
+    head.write_text(whole)
+    for scores in (tmp_path / "index" / "bm25").glob("*.npy"):
+        scores.write_bytes(b"")
+    with pytest.raises(IndexUnusableError, match="cannot be read"):
+        load_index(tmp_path / "index")
 
 
 def test_ten_thousand_passages_are_taken_in(knowledge, tmp_path):

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcraft_sdk.knowledge.errors import MalformedJsonError
-from promptcraft_sdk.knowledge.json_documents import json_passages
+from promptcraft_sdk.knowledge.errors import DocumentTooLargeError, MalformedJsonError
+from promptcraft_sdk.knowledge.json_documents import MOST_VALUES, json_passages
 from promptcraft_sdk.knowledge.markdown import markdown_passages
+from promptcraft_sdk.knowledge.passages import LONGEST_HEADING
+from promptcraft_sdk.knowledge.words import words_of
 
 HANDBOOK = """\
 ---
@@ -160,3 +162,58 @@ def test_json_that_cannot_be_read_is_refused_with_its_place(text: str, problem: 
         json_passages("bad.json", text)
 
     assert problem in refused.value.detail
+
+
+# Read in less than a second as each is read once; read anew from every character of a run, it would take hours.
+LONG = 1_000_000
+
+
+def test_a_run_of_letters_is_one_word_however_long():
+    assert words_of("a" * LONG) == ["a" * 40]
+    assert words_of("keep-alive " + "a" * 50 + "-" + "b" * LONG)[:2] == ["keepalive", "a" * 40]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Fees" + " " * LONG + "x\n\nText.",
+        "---\ntitle: Fees" + " " * LONG + "x\n---\nText.",
+        "---\ntitle:" + " " * LONG + "\n---\n# Fees\n\nText.",
+        "# Fees" + " {#x}" * (LONG // 5) + "\n\nText.",
+        "# Fees" + "s" * LONG + "\n\nText.",
+    ],
+)
+def test_a_title_is_cut_and_its_spaces_are_read_once(text):
+    (passage,) = markdown_passages("a.md", text)
+
+    (heading,) = passage.headings
+    assert heading.startswith("Fees")
+    assert len(heading) <= LONGEST_HEADING
+
+
+def test_values_of_an_array_share_passages():
+    found = json_passages("a.json", json.dumps({"rates": ["seven percent"] * 1_000}))
+
+    assert len(found) < 20
+    assert sum(passage.reading.count("seven percent") for passage in found) == 1_000
+    assert {passage.pointer for passage in found} == {"/rates"}
+
+
+def test_json_of_too_many_values_is_refused():
+    with pytest.raises(DocumentTooLargeError, match="a.json: holds more than 200,000 values"):
+        json_passages("a.json", "[" + "0," * MOST_VALUES + "0]")
+
+
+@pytest.mark.parametrize("escaped", ["\\ud800", "\\udc00\\ud800", "\\u0000"])
+def test_what_json_escapes_and_nothing_can_store_is_replaced(escaped):
+    (passage,) = json_passages("a.json", f'{{"name": "a{escaped}", "b{escaped}": "c"}}')
+
+    assert "\ufffd" in passage.reading
+    said = passage.reading + "".join(passage.headings) + passage.pointer
+    assert "\0" not in said.encode().decode()
+
+
+def test_integers_of_any_length_are_text():
+    found = json_passages("a.json", '{"pi": 3' + "1" * 5_000 + "}")
+
+    assert "".join(passage.reading for passage in found) == "pi:3" + "1" * 5_000

@@ -109,7 +109,7 @@ def load_index(index_dir: Path) -> Index:
         with (index_dir / "passages.jsonl").open(encoding="utf-8") as lines:
             passages = [_passage(json.loads(line)) for line in lines]
         bm25 = BM25.load(index_dir / "bm25", show_progress=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise IndexUnusableError(index_dir.name, f"cannot be read ({error})") from error
     if len(passages) != sum(document.passages for document in documents):
         raise IndexUnusableError(index_dir.name, "its files are not of one ingestion")

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from promptcraft_sdk.knowledge.errors import MalformedJsonError
-from promptcraft_sdk.knowledge.passages import Passage, cut
+from promptcraft_sdk.knowledge.errors import DocumentTooLargeError, MalformedJsonError
+from promptcraft_sdk.knowledge.passages import LONGEST_HEADING, Passage, cut
 from promptcraft_sdk.knowledge.untyped import scan_json_string
 
 DEEPEST = 64
+MOST_VALUES = 200_000
 WHOLE_UP_TO = 1_500
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^,\]}\s]+")
+# what JSON can escape and UTF-8 or a database cannot hold; a pair of surrogates is one character by then
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _NAMES: Final = ("title", "name", "heading", "question", "term", "id")
 
 
@@ -39,17 +42,18 @@ def json_passages(file: str, text: str) -> list[Passage]:
     """The passages of one JSON document, in its order.
 
     An object small enough is one passage; of larger ones the values directly in it are, and what it holds is taken
-    by itself. Each object of an array is a passage of its own. Raises MalformedJsonError.
+    by itself. Each object of an array is a passage of its own. Raises MalformedJsonError, DocumentTooLargeError.
     """
-    _check(file, text)
-    root, _ = _scan(file, text, _space(text, 0), ())
+    check_json(file, text)
     document = _Document(file, text)
-    return [passage for passage in document.passages(root, ()) if passage.reading.strip()]
+    return [passage for passage in document.passages(_Scanner(file, text).root(), ()) if passage.reading.strip()]
 
 
-def _check(file: str, text: str) -> None:
+def check_json(file: str, text: str) -> None:
+    """Raise MalformedJsonError, with the place, for what is not JSON."""
     try:
-        json.loads(text)
+        # an integer stays text: nobody calculates with it, and Python refuses to convert very long ones
+        json.loads(text, parse_int=str)
     except json.JSONDecodeError as error:
         raise MalformedJsonError(file, f"line {error.lineno}, column {error.colno}: {error.msg}") from error
     except RecursionError as error:
@@ -61,38 +65,56 @@ def _space(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _scan(file: str, text: str, at: int, path: tuple[str, ...]) -> tuple[_Node, int]:
-    """The value that starts at `at` of a text known to be valid JSON, and where it ends."""
-    if len(path) > DEEPEST:
-        raise MalformedJsonError(file, f"nested deeper than {DEEPEST} levels")
-    node = _Node(path, at)
-    opening = text[at]
-    if opening == '"':
-        node.value, node.end = scan_json_string(text, at + 1, True)
-    elif opening in "{[":
-        node.kind = "object" if opening == "{" else "array"
-        node.end = _scan_inside(file, text, at + 1, node)
-    else:
-        scalar = _SCALAR.match(text, at)
-        node.value = scalar[0] if scalar else ""
-        node.end = at + len(node.value)
-    return node, node.end
+def _string(text: str, at: int) -> tuple[str, int]:
+    """The string whose opening quote is at `at`, and where it ends."""
+    value, end = scan_json_string(text, at + 1, True)
+    return _UNSTORABLE.sub("\ufffd", value), end
 
 
-def _scan_inside(file: str, text: str, at: int, node: _Node) -> int:
-    at = _space(text, at)
-    while text[at] not in "}]":
-        key, start = str(len(node.children)), at
-        if node.kind == "object":
-            key, at = scan_json_string(text, at + 1, True)
-            at = _space(text, _space(text, at) + 1)
-        child, at = _scan(file, text, at, (*node.path, key))
-        child.start = start
-        node.children.append(child)
-        at = _space(text, at)
-        if text[at] == ",":
-            at = _space(text, at + 1)
-    return at + 1
+@dataclass(slots=True)
+class _Scanner:
+    """Finds the values of a text known to be valid JSON, and where each starts and ends."""
+
+    file: str
+    text: str
+    _values: int = 0
+
+    def root(self) -> _Node:
+        return self._value(_space(self.text, 0), ())
+
+    def _value(self, at: int, path: tuple[str, ...]) -> _Node:
+        if len(path) > DEEPEST:
+            raise MalformedJsonError(self.file, f"nested deeper than {DEEPEST} levels")
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise DocumentTooLargeError(self.file, f"holds more than {MOST_VALUES:,} values")
+        node = _Node(path, at)
+        opening = self.text[at]
+        if opening == '"':
+            node.value, node.end = _string(self.text, at)
+        elif opening in "{[":
+            node.kind = "object" if opening == "{" else "array"
+            node.end = self._inside(at + 1, node)
+        else:
+            scalar = _SCALAR.match(self.text, at)
+            node.value = scalar[0] if scalar else ""
+            node.end = at + len(node.value)
+        return node
+
+    def _inside(self, at: int, node: _Node) -> int:
+        at = _space(self.text, at)
+        while self.text[at] not in "}]":
+            key, start = str(len(node.children)), at
+            if node.kind == "object":
+                key, at = _string(self.text, at)
+                at = _space(self.text, _space(self.text, at) + 1)
+            child = self._value(at, (*node.path, key))
+            child.start = start
+            node.children.append(child)
+            at = _space(self.text, child.end)
+            if self.text[at] == ",":
+                at = _space(self.text, at + 1)
+        return at + 1
 
 
 @dataclass(slots=True)
@@ -111,7 +133,7 @@ class _Document:
         inner = _with(headings, _name(node))
         run: list[_Node] = []
         for child in node.children:
-            scalar = child.kind == "scalar" and node.kind == "object"
+            scalar = child.kind == "scalar"
             if run and (not scalar or child.end - run[0].start > WHOLE_UP_TO):
                 yield from self._passage(run, node.path, inner)
                 run = []
@@ -144,10 +166,11 @@ def _name(node: _Node) -> str:
     if node.kind != "object":
         return ""
     values = {child.path[-1].lower(): child.value for child in node.children if child.kind == "scalar"}
-    return next((values[name][:200] for name in _NAMES if values.get(name)), "")
+    return next((values[name] for name in _NAMES if values.get(name)), "")
 
 
 def _with(headings: tuple[str, ...], name: str) -> tuple[str, ...]:
+    name = name[:LONGEST_HEADING]
     return (*headings, name) if name and name not in headings else headings
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from promptcraft_sdk.knowledge.passages import Passage, lines_of, pieces_of
+from promptcraft_sdk.knowledge.passages import LONGEST_HEADING, Passage, lines_of, pieces_of
 
 JOIN_UP_TO = 1_600
 SHORT = 400
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<body>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
-_TITLE = re.compile(r"^title:[ \t]*(?P<title>.+?)[ \t]*$", re.MULTILINE)
-_HEADING_ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}\s*$")
+_TITLE = re.compile(r"^title:[ \t]*(?P<title>\S.*)$", re.MULTILINE)
 _MARKUP = re.compile(r"`+|\*\*|__|!?\[|\]\([^()]*\)|\]\[[^\]]*\]|\]|<[^<>]*>")
 
 
@@ -56,7 +55,8 @@ def _front_matter(text: str) -> tuple[str, str]:
         return "", text
     title = _TITLE.search(matter["body"])
     blank = "\n" * matter[0].count("\n")
-    return (title["title"].strip("\"'") if title else ""), blank + text[matter.end() :]
+    named = title["title"].rstrip().strip("\"'")[:LONGEST_HEADING] if title else ""
+    return named, blank + text[matter.end() :]
 
 
 def _blocks(tokens: list[Token], lines: list[str], title: str) -> Iterator[_Block]:
@@ -75,7 +75,13 @@ def _blocks(tokens: list[Token], lines: list[str], title: str) -> Iterator[_Bloc
 
 
 def _heading(content: str) -> str:
-    return " ".join(_MARKUP.sub("", _HEADING_ATTRIBUTES.sub("", content)).split())
+    return " ".join(_MARKUP.sub("", _without_attributes(content)).split())[:LONGEST_HEADING]
+
+
+def _without_attributes(content: str) -> str:
+    """The heading without the `{#id .class}` that some dialects end it with."""
+    words, brace, attributes = content.rstrip().rpartition("{")
+    return words if brace and attributes.find("}") == len(attributes) - 1 else content
 
 
 def _trimmed(lines: list[str], start: int, end: int) -> tuple[int, int]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 SPLIT_ABOVE = 4_000
 PIECE = 1_500
+LONGEST_HEADING = 300
 
 _NEWLINE = re.compile(r"\r\n?|\n")
+_AFTER_SENTENCE = re.compile(r"(?<=[.!?])\s")
+_WORD = re.compile(r"\S")
 _GOOD_BREAK = re.compile(r"\s*$|\s{0,3}(?:[-*+]|\d{1,9}[.)])\s|\s*\|")
 
 
@@ -73,11 +76,15 @@ def pieces_of(lines: list[str], first: int) -> Iterator[tuple[int, int, str]]:
 
 def cut(text: str) -> Iterator[str]:
     """Cut one long text into parts of at most PIECE characters, after a sentence where there is one, else a word."""
-    while len(text) > PIECE:
-        sentence = max((m.start() for m in re.finditer(r"(?<=[.!?])\s", text[:PIECE])), default=0)
-        word = text.rfind(" ", 0, PIECE)
+    start = 0
+    while len(text) - start > PIECE:
+        piece = text[start : start + PIECE]
+        sentence = max((found.start() for found in _AFTER_SENTENCE.finditer(piece)), default=0)
+        word = piece.rfind(" ")
         at = sentence if sentence > PIECE // 3 else word if word > 0 else PIECE
-        yield text[:at]
-        text = text[at:].lstrip()
-    if text.strip():
-        yield text.rstrip()
+        yield piece[:at]
+        next_word = _WORD.search(text, start + at)
+        start = next_word.start() if next_word else len(text)
+    rest = text[start:].rstrip()
+    if rest:
+        yield rest

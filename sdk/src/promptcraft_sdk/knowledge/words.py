@@ -8,7 +8,8 @@ from promptcraft_sdk.knowledge.untyped import english_stem
 LONGEST_WORD = 40
 
 _WORD = re.compile(r"[^\W_]+")
-_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+# from the first letter of a run, and without giving any back: a long run is read once, not once from each letter
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?:-[^\W\d_]++)+")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 # scripts written without spaces are found by pairs of characters; hiragana, which joins them, by none
 _UNSPACED = re.compile(r"[\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
