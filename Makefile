@@ -25,7 +25,7 @@ check: setup  ## Style, types, import contracts, budget, architecture, generated
 	@$(VENV)/python tools/check.py
 
 test: setup  ## Run all tests
-	@$(VENV)/python -m pytest -n 2 --dist loadfile
+	@$(VENV)/python -m pytest -n 2 --dist loadfile; status=$$?; echo $$status >.tools/test-status; exit $$status
 
 fix: setup  ## Repair what the formatter and the linter can repair
 	@$(VENV)/ruff check --fix --quiet . || true
