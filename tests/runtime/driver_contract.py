@@ -15,6 +15,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from promptcraft.app.up.processes import identify
 from promptcraft.runtime.clients import RuntimeDriver
 from promptcraft.runtime.errors import AlreadyRunning, NotRunnable
 from promptcraft.runtime.schemas import MEBIBYTE, Handle, Limits
@@ -112,7 +113,7 @@ class DriverContract:
                 await driver.stop(handle, 0.5)
         again = await driver.start(spec)
 
-        assert not Path("/proc", str(handle.pid)).exists()
+        assert identify(handle.pid) is None
         assert (await driver.state(again)).running
 
     async def test_usage_counts_the_work_and_the_memory_of_the_program(self, driver, tmp_path):
