@@ -1,8 +1,7 @@
 """Celery, wrapped once: its one task is "run this job", its one message the job's id or a standing job's name."""
 
 import asyncio
-import ctypes
-import signal
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +12,6 @@ from kombu.exceptions import OperationalError as BrokerUnavailable
 
 signals: Any = celery_signals
 TASK = "promptcraft.run_job"
-_PR_SET_PDEATHSIG = 1
 # The sweep sends a job that is still due again, so an old message says nothing new.
 _FORGOTTEN_SECONDS = 60
 
@@ -50,6 +48,8 @@ def job_queue(redis_url: str) -> JobQueue:
         worker_hijack_root_logger=False,
         worker_max_tasks_per_child=None,
         broker_connection_retry_on_startup=True,
+        # Left to itself, kombu asks a server that speaks TLS for no certificate.
+        broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker.startswith("rediss://") else None,
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
         task_serializer="json",
         accept_content=["json"],
@@ -61,17 +61,22 @@ def serve_jobs(queue: JobQueue, start: Callable[[], Awaitable[RunsJobs]], *, pro
     """Run a worker until it is told to stop: prefork, each child with one event loop and one engine for its life."""
     state: dict[str, Any] = {}
 
+    def runner() -> RunsJobs:
+        # Celery swallows what its signals raise: a child whose start failed tries again with its next job.
+        if "runner" not in state:
+            state["runner"] = state["loop"].run_until_complete(start())
+        return state["runner"]
+
     def child_started(**_: object) -> None:
-        # A child whose worker was killed must not go on alone.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         state["loop"] = asyncio.new_event_loop()
-        state["runner"] = state["loop"].run_until_complete(start())
+        runner()
 
     def child_stops(**_: object) -> None:
-        state["loop"].run_until_complete(state["runner"].close())
+        if "runner" in state:
+            state["loop"].run_until_complete(state["runner"].close())
 
     def run(job: str) -> None:
-        state["loop"].run_until_complete(state["runner"].run(job))
+        state["loop"].run_until_complete(runner().run(job))
 
     queue.celery.task(run, name=TASK)
     signals.worker_process_init.connect(child_started, weak=False)
