@@ -71,7 +71,7 @@ async def uploaded(person: Person, archive: bytes | None = None) -> str:
 
 async def work(platform: Platform) -> None:
     """Do the background work that is due, until none is."""
-    while jobs := [UUID(one) for one in await due_work(platform.db) if len(one) == 36]:
+    while jobs := [UUID(work.target) for work in await due_work(platform.db) if len(work.target) == 36]:
         for job in jobs:
             await run_job(platform.db, kinds_of(platform.parts), job, "test")
 

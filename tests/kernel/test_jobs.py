@@ -1,6 +1,7 @@
 """Jobs: what a caller sees of them when steps fail, when workers die, and when two want the same one."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -12,7 +13,20 @@ from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.errors import Conflict
 from promptcraft.kernel.ids import new_id
-from promptcraft.kernel.jobs import JobKind, JobView, Retry, Step, StepContext, enqueue, job_view, run_job
+from promptcraft.kernel.jobs import (
+    JobKind,
+    JobView,
+    Retry,
+    StandingJob,
+    Step,
+    StepContext,
+    enqueue,
+    ensure_standing_jobs,
+    job_view,
+    run_job,
+    run_standing_job,
+)
+from promptcraft.kernel.jobs.queue import job_queue
 
 
 class Order(BaseModel):
@@ -132,7 +146,8 @@ async def test_passing_trouble_is_tried_again_later_without_undoing(db, actor, b
 
     await run_job(db, kinds, job, "w")
 
-    assert (await seen(db, actor, job)).state == "completed"
+    view = await seen(db, actor, job)
+    assert (view.state, view.error) == ("completed", None)
     assert bench.done == ["a", "a"]
 
 
@@ -166,3 +181,62 @@ async def test_another_organisations_job_does_not_exist(db, actor):
 
     async with unit_of_work(db, stranger) as session:
         assert await job_view(session, actor.org_id, job) is None
+
+
+async def test_job_with_a_step_of_a_newer_version_waits_for_its_workers(db, actor, bench):
+    job = await ordered(db, actor, "a", "newer")
+    for _ in range(5):
+        await run_job(db, {"test": bench.kind("a")}, job, "older")
+        await is_due_again(db, job)
+    assert bench.done == []
+
+    await run_job(db, {"test": bench.kind("a", "newer")}, job, "newer")
+
+    assert (await seen(db, actor, job)).state == "completed"
+    assert bench.done == ["a", "newer"]
+
+
+async def test_what_a_job_failed_for_stays_told_while_it_is_undone(db, actor, bench):
+    async def refuse(step: StepContext) -> None:
+        raise Conflict("the name is taken")
+
+    async def undo(step: StepContext) -> None:
+        if bench.raises["undo"]:
+            raise bench.raises["undo"].pop()
+
+    bench.raises["undo"] = [RuntimeError("not now")]
+    kinds = {"test": JobKind("test", Order, (Step("a", refuse, undo),))}
+    job = await ordered(db, actor, "a")
+    await run_job(db, kinds, job, "w")
+    await is_due_again(db, job)
+
+    await run_job(db, kinds, job, "w")
+
+    view = await seen(db, actor, job)
+    assert (view.state, view.error) == ("failed", "the name is taken")
+
+
+@pytest.mark.parametrize(("woken", "times"), [(False, 1), (True, 3)])
+async def test_periodic_work_is_done_when_due_and_more_often_only_where_it_is_woken(db, woken, times):
+    done: list[Database] = []
+
+    async def run(db: Database) -> None:
+        done.append(db)
+
+    job = StandingJob(f"tidy.{woken}", 3600, run, woken=woken)
+    await ensure_standing_jobs(db, [job])
+
+    for _ in range(3):
+        await run_standing_job(db, {job.name: job}, job.name, "w")
+
+    assert len(done) == times
+
+
+async def test_periodic_work_of_a_newer_version_is_left_alone(db):
+    await run_standing_job(db, {}, "newer.work", "w")
+
+
+def test_broker_that_speaks_tls_must_show_its_certificate():
+    connection = job_queue("rediss://cache.example.org:6379/0").celery.connection_for_write()
+
+    assert connection.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}

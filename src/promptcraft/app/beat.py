@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 
 import psycopg
 
@@ -9,12 +10,14 @@ from promptcraft.app.addresses import needed
 from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.kernel.errors import Unavailable
-from promptcraft.kernel.jobs import due_work
+from promptcraft.kernel.jobs import DueWork, due_work
 from promptcraft.kernel.telemetry import get_logger
 from promptcraft.settings import load_settings
 
 _ADVISORY_LOCK = 0x62656174  # "beat"
 _EVERY_SECONDS = 1.0
+# A message waits for a worker that is free, and may be lost: both take longer than a turn of ours.
+_AGAIN_SECONDS = 5.0
 _log = get_logger(__name__)
 
 
@@ -44,22 +47,28 @@ async def _serve(process: Process, direct_url: str) -> None:
 
 async def _lead(process: Process, connection: psycopg.AsyncConnection, stopping: asyncio.Event) -> None:
     """Send what is due, as long as the lock is ours; it ends with the connection."""
+    sent: dict[DueWork, float] = {}
     while not stopping.is_set():
         answer = await connection.execute("select pg_try_advisory_lock(%s)", (_ADVISORY_LOCK,))
         leads = (await answer.fetchone() or (False,))[0]
         while leads and not stopping.is_set():
             await connection.execute("select 1")
-            await _send_due(process)
+            sent = await _send_due(process, sent)
             await _pause(stopping)
         await _pause(stopping)
 
 
-async def _send_due(process: Process) -> None:
+async def _send_due(process: Process, sent: dict[DueWork, float]) -> dict[DueWork, float]:
+    """Send what is due and was not sent a moment ago; returns when each was sent."""
+    lately = {work: at for work, at in sent.items() if time.monotonic() - at < _AGAIN_SECONDS}
     try:
-        for job in await due_work(process.db):
-            await asyncio.to_thread(process.queue.send, job)
+        for work in await due_work(process.db):
+            if work not in lately:
+                await asyncio.to_thread(process.queue.send, work.target)
+                lately[work] = time.monotonic()
     except (Unavailable, OSError) as problem:
         _log.warning("due work not sent", extra={"error": str(problem)})
+    return lately
 
 
 async def _pause(stopping: asyncio.Event) -> None:

@@ -21,7 +21,7 @@ def standing_jobs_of(parts: Parts) -> dict[str, StandingJob]:
     """The platform's periodic work by its name."""
     consumers: list[outbox.Consumer] = [*analytics.CONSUMERS]
     jobs = [
-        StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers)),
+        StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers), woken=True),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
         StandingJob("partitions.keep", _HOUR, keep_partitions),
         *factory_jobs(parts.factory),

@@ -36,10 +36,12 @@ class Runner:
     async def run(self, job: str) -> None:
         """Run the job of this id, or the standing job of this name."""
         worker = f"{self.process.settings.core.instance}:{os.getpid()}"
-        if job in self.standing:
+        try:
+            job_id = UUID(job)
+        except ValueError:
             await run_standing_job(self.process.db, self.standing, job, worker)
         else:
-            await run_job(self.process.db, self.kinds, UUID(job), worker)
+            await run_job(self.process.db, self.kinds, job_id, worker)
 
     async def close(self) -> None:
         await self.parts.close()

@@ -38,7 +38,7 @@ from promptcraft.kernel.audit.catalogue.agents import (
 )
 from promptcraft.kernel.errors import FieldProblem
 from promptcraft.kernel.ids import new_id
-from promptcraft.kernel.jobs import JobState, JobView, enqueue, job_durations, job_view
+from promptcraft.kernel.jobs import JobState, JobView, enqueue, job_view, median_duration
 from promptcraft.runtime import instances
 
 _PLANNED = [
@@ -183,7 +183,7 @@ def repository_url(name: str) -> str:
 
 
 async def _estimate(session: AsyncSession, actor: Actor) -> float | None:
-    seconds = await job_durations(session, actor.org_id, Order.CREATE)
+    seconds = await median_duration(session, actor.org_id, Order.CREATE)
     return None if seconds is None else round(seconds / 60, 3)
 
 

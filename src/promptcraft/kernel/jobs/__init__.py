@@ -13,10 +13,11 @@ from promptcraft.kernel.jobs.model import (
     StepView,
 )
 from promptcraft.kernel.jobs.runner import run_job
-from promptcraft.kernel.jobs.standing import due_work, ensure_standing_jobs, run_standing_job
-from promptcraft.kernel.jobs.view import job_durations, job_view, jobs_waiting
+from promptcraft.kernel.jobs.standing import DueWork, due_work, ensure_standing_jobs, run_standing_job
+from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration
 
 __all__ = [
+    "DueWork",
     "FenceLost",
     "JobKind",
     "JobState",
@@ -29,9 +30,10 @@ __all__ = [
     "enqueue",
     "due_work",
     "ensure_standing_jobs",
-    "job_durations",
     "job_view",
+    "jobs_unfinished",
     "jobs_waiting",
+    "median_duration",
     "run_job",
     "run_standing_job",
 ]

@@ -11,7 +11,6 @@ from sqlalchemy.engine import RowMapping
 
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.db import Database, system_unit_of_work
-from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.jobs.model import FenceLost
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.telemetry import get_logger
@@ -19,6 +18,7 @@ from promptcraft.kernel.telemetry import get_logger
 LEASE_SECONDS = 10.0
 _RENEW_SECONDS = 2.5
 _LONGEST_DELAY_SECONDS = 60.0
+_LEFT_SECONDS = 1.0
 _log = get_logger(__name__)
 
 _CLAIM = text("""
@@ -38,7 +38,14 @@ _RENEW = text("""
 """)
 _RELEASE = text("""
     update kernel.job
-       set lease_until = null, lease_owner = null, error = :reason,
+       set lease_until = null, lease_owner = null,
+           error = case state when 'compensating' then error else :reason end,
+           run_after = clock_timestamp() + make_interval(secs => :delay)
+     where org_id = :org_id and id = :id and fencing_token = :token
+""")
+_LEAVE = text("""
+    update kernel.job
+       set lease_until = null, lease_owner = null, attempt = attempt - 1,
            run_after = clock_timestamp() + make_interval(secs => :delay)
      where org_id = :org_id and id = :id and fencing_token = :token
 """)
@@ -105,8 +112,8 @@ async def renewing(db: Database, renewal: TextClause, mine: Mapping[str, object]
             try:
                 async with system_unit_of_work(db) as session:
                     held = await session.scalar(renewal, {**mine, "lease": LEASE_SECONDS})
-            except Unavailable:
-                _log.warning("lease not renewed: the database is away", extra={"job": what})
+            except Exception:  # noqa: BLE001 - process edge: whatever it was, only the next renewals can hold the lease
+                _log.warning("lease not renewed", exc_info=True, extra={"job": what})
                 continue
             if held is None and work is not None:
                 lost = True
@@ -133,3 +140,10 @@ async def release_job(db: Database, claim: Claim, reason: str) -> None:
             _RELEASE,
             {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token, "reason": reason, "delay": delay},
         )
+
+
+async def leave_job(db: Database, claim: Claim) -> None:
+    """Give the job back without having tried it, to a worker of the version that knows its steps."""
+    async with system_unit_of_work(db) as session:
+        mine = {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token}
+        await session.execute(_LEAVE, {**mine, "delay": _LEFT_SECONDS})

@@ -97,8 +97,7 @@ class Step:
 class JobKind:
     """All that a worker needs to run jobs of one kind; registered by the composition root.
 
-    `finished` runs in the transaction that makes the final state (completed or failed) true. `final_phase` is the
-    phase shown then.
+    `finished` runs in the transaction that makes the final state (completed or failed) true.
     """
 
     name: str
@@ -114,8 +113,12 @@ class JobKind:
 
 @dataclass(frozen=True, slots=True)
 class StandingJob:
-    """Periodic work of the platform itself, run `every_seconds` after it last ended, or when woken."""
+    """Periodic work of the platform itself, run `every_seconds` after it last ended.
+
+    Where it is `woken`, what it looks for is told of, and it runs at once when it is sent.
+    """
 
     name: str
     every_seconds: float
     run: Callable[[Database], Awaitable[None]]
+    woken: bool = False

@@ -15,11 +15,11 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.context import WorkContext, enter
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.errors import PlatformError, Unavailable
-from promptcraft.kernel.jobs.lease import Claim, claim_job, holding, release_job
+from promptcraft.kernel.jobs.lease import Claim, claim_job, holding, leave_job, release_job
 from promptcraft.kernel.jobs.model import FenceLost, JobKind, JobState, Retry, Step, StepContext
 from promptcraft.kernel.jobs.tables import JobRow, JobStepRow
 from promptcraft.kernel.jobs.view import view_of
-from promptcraft.kernel.telemetry import JOBS_FINISHED, get_logger, tracer
+from promptcraft.kernel.telemetry import get_logger, tracer
 
 _log = get_logger(__name__)
 _FENCE = text("select 1 from kernel.job where org_id = :org_id and id = :id and fencing_token = :token for share")
@@ -78,6 +78,9 @@ async def run_job(db: Database, kinds: Mapping[str, JobKind], job_id: UUID, work
 
 
 async def _advance(run: _Run) -> None:
+    if not await _knows_every_step(run):
+        await leave_job(run.db, run.claim)
+        return
     if run.claim.state != JobState.COMPENSATING:
         # A worker that dies in the same step again and again is the step's doing.
         if run.claim.attempt > run.kind.max_attempts:
@@ -87,6 +90,12 @@ async def _advance(run: _Run) -> None:
             await _finish(run, JobState.COMPLETED)
             return
     await _compensate(run)
+
+
+async def _knows_every_step(run: _Run) -> bool:
+    """Whether this version's kind has all the steps of the job, which a newer version may have started."""
+    async with run.unit_of_work() as session:
+        return all(step.name in run.kind.steps_by_name for step in await run.steps(session))
 
 
 async def _forward(run: _Run) -> bool:
@@ -117,8 +126,9 @@ async def _forward(run: _Run) -> bool:
             step = await session.get_one(JobStepRow, (run.claim.org_id, run.claim.job_id, name))
             step.state, step.finished_at = JobState.COMPLETED, clock.now()
             step.result = orjson.dumps(result or {}).decode()
-            # A step that got through earns the next one its full number of attempts.
-            (await run.job(session)).attempt = 1
+            # A step that got through earns the next one its full number of attempts, and what held it up is over.
+            job = await run.job(session)
+            job.attempt, job.error = 1, None
 
 
 def _context(run: _Run, results: dict[str, dict[str, Any]]) -> StepContext:
@@ -164,8 +174,7 @@ async def _finish(run: _Run, state: JobState) -> None:
         steps = await run.steps(session)
         job.state, job.finished_at, job.lease_until, job.lease_owner = state, clock.now(), None, None
         if state is JobState.COMPLETED:
-            job.percentage = 100
+            job.percentage, job.error = 100, None
         await session.flush()
         if run.kind.finished is not None:
             await run.kind.finished(session, run.actor, view_of(job, steps))
-    JOBS_FINISHED.labels(run.kind.name, state).inc()

@@ -1,6 +1,8 @@
 """Periodic work, and the sweep that finds what no wake-up reached."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -9,7 +11,7 @@ from promptcraft.kernel.db import Database, system_unit_of_work
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs.lease import LEASE_SECONDS, renewing
 from promptcraft.kernel.jobs.model import FenceLost, StandingJob
-from promptcraft.kernel.telemetry import JOBS_UNFINISHED, get_logger
+from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
 
@@ -21,7 +23,8 @@ _CLAIM = text("""
     update kernel.standing_job
        set lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
            fencing_token = fencing_token + 1
-     where name = :name and (lease_until is null or lease_until < clock_timestamp())
+     where name = :name and (run_after <= clock_timestamp() or :woken)
+       and (lease_until is null or lease_until < clock_timestamp())
     returning fencing_token
 """)
 _RENEW = text("""
@@ -37,15 +40,22 @@ _RELEASE = text("""
      where name = :name and fencing_token = :token
 """)
 _DUE = text("""
-    select name as target from kernel.standing_job
+    select name as target, run_after as since from kernel.standing_job
      where run_after <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
     union all
-    (select id::text from kernel.job
+    (select id::text, run_after from kernel.job
       where finished_at is null and run_after <= clock_timestamp()
         and (lease_until is null or lease_until < clock_timestamp())
       order by run_after limit 500)
 """)
-_UNFINISHED = text("select count(*) from kernel.job where finished_at is null")
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """A job's id or a name of periodic work, and since when it is due."""
+
+    target: str
+    since: datetime
 
 
 async def ensure_standing_jobs(db: Database, jobs: Iterable[StandingJob]) -> None:
@@ -56,10 +66,16 @@ async def ensure_standing_jobs(db: Database, jobs: Iterable[StandingJob]) -> Non
 
 
 async def run_standing_job(db: Database, jobs: Mapping[str, StandingJob], name: str, worker: str) -> None:
-    """Run it now unless another worker does."""
-    job = jobs[name]
+    """Run it if it is due or woken, unless another worker does.
+
+    A name that only a newer version knows is left to the workers of that version.
+    """
+    job = jobs.get(name)
+    if job is None:
+        return
     async with system_unit_of_work(db) as session:
-        token = await session.scalar(_CLAIM, {"name": name, "worker": worker, "lease": LEASE_SECONDS})
+        wanted = {"name": name, "worker": worker, "lease": LEASE_SECONDS, "woken": job.woken}
+        token = await session.scalar(_CLAIM, wanted)
     if token is None:
         return
     error = None
@@ -79,8 +95,7 @@ async def run_standing_job(db: Database, jobs: Mapping[str, StandingJob], name: 
         await session.execute(_RELEASE, outcome)
 
 
-async def due_work(db: Database) -> list[str]:
-    """Ids of due jobs and names of due periodic work that nobody holds."""
+async def due_work(db: Database) -> list[DueWork]:
+    """Due jobs and due periodic work that nobody holds."""
     async with system_unit_of_work(db) as session:
-        JOBS_UNFINISHED.set(await session.scalar(_UNFINISHED) or 0)
-        return list((await session.scalars(_DUE)).all())
+        return [DueWork(row.target, row.since) for row in await session.execute(_DUE)]

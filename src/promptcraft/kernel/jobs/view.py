@@ -49,7 +49,7 @@ def _step_view(step: JobStepRow) -> StepView:
     return StepView(name=step.name, status=step.state, seconds=seconds, error=step.error)
 
 
-async def job_durations(session: AsyncSession, org_id: UUID, kind: str) -> float | None:
+async def median_duration(session: AsyncSession, org_id: UUID, kind: str) -> float | None:
     """The median duration in seconds of this organisation's completed jobs of a kind; None before the first."""
     duration = func.extract("epoch", JobRow.finished_at - JobRow.created_at)
     median = await session.scalar(
@@ -64,3 +64,8 @@ async def jobs_waiting(session: AsyncSession, org_id: UUID) -> int:
     """How many of this organisation's jobs no worker has begun."""
     waiting = select(func.count()).where(JobRow.org_id == org_id, JobRow.state == JobState.PENDING)
     return await session.scalar(waiting) or 0
+
+
+async def jobs_unfinished(session: AsyncSession) -> int:
+    """How many jobs of all organisations are waiting or under way; asked as `system`."""
+    return await session.scalar(select(func.count()).where(JobRow.finished_at.is_(None))) or 0
