@@ -27,6 +27,7 @@ class Envelope(BaseModel, Generic[T]):
 async def authenticated(request: Request) -> Actor:
     """The caller of this request, resolved once. Raises Unauthenticated."""
     if not hasattr(request.state, "actor"):
+        describe_route(request)
         request.state.actor = await request.app.state.authenticate(request)
     return request.state.actor
 
@@ -57,7 +58,8 @@ class Door:
         self.public_because = public_because
 
     async def __call__(self, request: Request) -> Actor | None:
-        describe_route(request, self.event)
+        describe_route(request)
+        context.current().action = self.event
         if self.permission is None:
             return None
         actor = await authenticated(request)
@@ -66,11 +68,10 @@ class Door:
         return actor
 
 
-def describe_route(request: Request, event: Event | None) -> None:
-    """Tell the work's context which action this is and which status its success will have."""
+def describe_route(request: Request) -> None:
+    """Tell the work's context which route this is and which status its success will have."""
     work = context.current()
     route: Any = request.scope.get("route")
-    work.action = event
     work.endpoint = getattr(route, "path", work.endpoint)
     work.declared_status = getattr(route, "status_code", None) or 200
     work.path_parameters = {name: str(value) for name, value in request.path_params.items()}

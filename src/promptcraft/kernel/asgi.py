@@ -1,5 +1,6 @@
 """Around every request: its ids, its trace, its metrics. Plain ASGI, as each layer costs every request."""
 
+import math
 import re
 import time
 from typing import Any
@@ -9,9 +10,11 @@ from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptcraft.kernel.context import WorkContext, enter
+from promptcraft.kernel.errors import TooLarge
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.telemetry import HTTP_REQUESTS, HTTP_SECONDS, tracer
 
+_MOST_BYTES = 2**20
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -38,12 +41,32 @@ class RequestContext:
         parent = propagate.extract(headers)
         with enter(work), tracer().start_as_current_span("http", context=parent, kind=SpanKind.SERVER) as span:
             try:
-                await self._app(scope, receive, answering)
+                await self._app(scope, _bounded(scope, receive, work.request_bytes or 0), answering)
             finally:
                 route = work.endpoint or "unmatched"
                 span.update_name(f"{work.method} {route}")
                 HTTP_REQUESTS.labels(work.method, route, answer["status"]).inc()
                 HTTP_SECONDS.labels(work.method, route).observe(time.perf_counter() - work.started)
+
+
+def _bounded(scope: Scope, receive: Receive, announced: int) -> Receive:
+    """Bounds a body that is read whole, which happens before anybody is asked who they are.
+
+    That is one which the route declares; a route that takes its body piece by piece sets a limit of its own.
+    """
+    received = 0
+
+    async def receiving() -> Message:
+        nonlocal received
+        most = math.inf if getattr(scope.get("route"), "body_field", None) is None else _MOST_BYTES
+        if announced <= most:
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received <= most:
+                return message
+        raise TooLarge(f"The body may have {_MOST_BYTES:,} bytes.")
+
+    return receiving
 
 
 def _work_of(scope: Scope, headers: dict[str, str]) -> WorkContext:

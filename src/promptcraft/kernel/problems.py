@@ -131,6 +131,8 @@ def _pointer(location: tuple[Any, ...]) -> str:
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    if isinstance(error.__cause__, PlatformError):  # FastAPI wraps what reading the body met
+        return await _platform_error(request, error.__cause__)
     status = HTTPStatus(error.status_code)
     found = NotFound() if status == HTTPStatus.NOT_FOUND else BadRequest(status.phrase)
     answer = problem(found, error.headers)
@@ -154,7 +156,10 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     action = context.current().action
     actor: Actor = getattr(request.state, "actor", None) or platform_actor(context.current().request_id)
     event = action if isinstance(action, Event) else None
-    await record_outcome(
-        request.app.state.db, actor, event, Outcome.EXCEPTION, status_code=500, reason=type(error).__name__
-    )
+    try:
+        await record_outcome(
+            request.app.state.db, actor, event, Outcome.EXCEPTION, status_code=500, reason=type(error).__name__
+        )
+    except Exception:  # noqa: BLE001 - process edge: what made the request fail may keep it out of the audit log, too
+        _log.exception("the failure is not in the audit log")
     return problem(PlatformError())
