@@ -23,7 +23,7 @@ def migrate(servers, tmp_path: Path):
     def run(owner: str, name: str) -> tuple[subprocess.CompletedProcess[str], str, str]:
         database = servers.new_database(name, template="template0")
         made.append(name)
-        app = as_user(database.app, f"{name}_web", "app's pass'word")
+        app = as_user(database.app, f"{name}_web", "app's pass'word, 100 %s")
         system = as_user(database.system, f"{name}_work", "another")
         environment = {
             "PATH": os.environ["PATH"],
