@@ -132,7 +132,8 @@ def test_the_platform_recovers_from_the_death_of_a_server(running: Running, serv
 def test_outside_servers_are_used_and_none_is_started(servers: EmbeddedServers, tmp_path: Path) -> None:
     urls = servers.new_database("outside")
     environment = {
-        "ANALYTICS_DB_URL": urls.owner,
+        "POSTGRES_URL": urls.owner,
+        "ANALYTICS_DB_NAME": "outside",
         "PROMPTCRAFT_DB_APP_URL": urls.app,
         "PROMPTCRAFT_DB_SYSTEM_URL": urls.system,
         "REDIS_URL": urls.redis,
@@ -142,6 +143,8 @@ def test_outside_servers_are_used_and_none_is_started(servers: EmbeddedServers, 
         assert platform.where, platform.talk
         assert set(children(platform)) == {"serve", "worker", "beat", "runtime"}
         assert not (tmp_path / "data" / "postgres").exists()
+        for role in children(platform).values():
+            assert b"promptcraft_owner" not in Path(f"/proc/{role.pid}/environ").read_bytes()
         assert signed_in(platform, platform.where["administrator"]) == 200
         assert platform.end() == 0
     finally:

@@ -1,7 +1,8 @@
 """The platform's own processes: what each is started with, and what it may know.
 
 A role gets an environment made for it. Passwords are in files of the data directory that the environment names, so that
-none shows in /proc, and the database's owner is known to `migrate` alone.
+none shows in /proc, and what makes one the database's owner is handed to `migrate` alone. What stands in a settings file
+is read by every role.
 """
 
 import signal
@@ -19,7 +20,10 @@ from promptcraft.app.up.servers import Urls
 
 # -P: a module in the working directory must not take the place of one of ours
 PROGRAM = (sys.executable, "-P", "-m", "promptcraft.app")
-_OWNER_ONLY = ("ANALYTICS_DB_URL", "ANALYTICS_DB_URL_FILE")
+# without the host, which is no secret: a settings file may hold the rest of the address, and is refused without it
+_OWNER_ONLY = frozenset({"ANALYTICS_DB_URL", "POSTGRES_URL"}) | {
+    f"ANALYTICS_DB_{part}" for part in ("PORT", "NAME", "USER", "PASSWORD")
+}
 _ADDRESS_FILES = {
     "ANALYTICS_DB_URL": "url-db-owner",
     "PROMPTCRAFT_DB_APP_URL": "url-db-app",
@@ -93,8 +97,8 @@ class Household:
         return child
 
     def _known_to(self, role: Role) -> Mapping[str, str]:
-        hidden = () if role.needs_owner else _OWNER_ONLY
-        return {name: value for name, value in self.environment.items() if name not in hidden}
+        hidden = frozenset[str]() if role.needs_owner else _OWNER_ONLY
+        return {name: value for name, value in self.environment.items() if name.removesuffix("_FILE") not in hidden}
 
 
 def roles_environment(
