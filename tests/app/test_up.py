@@ -220,6 +220,24 @@ def test_a_role_that_keeps_failing_is_told_with_the_end_of_its_log(up: Running, 
     assert up.end() == 0
 
 
+def test_it_goes_on_where_nothing_can_be_written(up: Running, data: Path) -> None:
+    state, log = data / "run.json", data / "logs" / "worker.log"
+    worker = _child(data, "worker")
+    assert worker
+    for file in (state, log):
+        file.unlink()
+        file.mkdir()
+    os.kill(worker.pid, signal.SIGKILL)
+
+    assert eventually(lambda: "worker could not be started (Is a directory); starting it again" in up.talk)
+    assert f"{state} cannot be written: Is a directory" in up.talk
+    for file in (state, log):
+        file.rmdir()
+    assert eventually(lambda: state.exists() and _child(data, "worker") not in (None, worker))
+    assert not list(data.glob(".run.json.*"))
+    assert up.end() == 0
+
+
 def test_an_api_that_cannot_start_ends_the_command_with_the_reason_and_no_process(fresh: Path, tmp_path: Path) -> None:
     (fresh / "break-serve").touch()
 

@@ -60,7 +60,10 @@ class Supervisor:
         self.state["children"] = {
             name: {"pid": who.pid, "started": who.started} for name, who in alive.items() if who is not None
         }
-        datadir.write_state(self.place, self.state)
+        try:
+            datadir.write_state(self.place, self.state)
+        except OSError as problem:
+            self.terminal.problem(f"{self.place.state_file} cannot be written: {problem.strerror}")
 
     def keep(self) -> None:
         """Start again what ends, until a stop is requested."""
@@ -82,11 +85,16 @@ class Supervisor:
 
     def _died(self, child: Child) -> None:
         status = reap(child.process)
+        self._rest(
+            child, f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        )
+
+    def _rest(self, child: Child, how: str) -> None:
+        """Start it again after a pause, longer each time."""
         lived = time.monotonic() - child.began
         child.deaths = 1 if lived >= _WELL_AFTER else child.deaths + 1
         rest = min(_FIRST_PAUSE * 2 ** (child.deaths - 1), _LONGEST_PAUSE)
         child.due = time.monotonic() + rest
-        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         if child.deaths == _CRASH_LOOP:
             self.terminal.problem(f"{child.name} keeps failing: it {how}, {child.deaths} times in a row")
             self.terminal.tail(child.log)
@@ -96,8 +104,13 @@ class Supervisor:
         self.remember()
 
     def _start_again(self, child: Child) -> None:
-        child.process, child.began, child.due = child.start(), time.monotonic(), None
-        self.remember()
+        child.began, child.due = time.monotonic(), None
+        try:
+            child.process = child.start()
+        except OSError as problem:
+            self._rest(child, f"could not be started ({problem.strerror})")
+        else:
+            self.remember()
 
     def stop(self, order: Sequence[Sequence[str]]) -> None:
         """End the children group after group; a second request kills all but the last group, the servers."""

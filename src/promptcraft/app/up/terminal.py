@@ -78,8 +78,8 @@ class Terminal:
             print(text, file=stream, flush=True)
         except UnicodeEncodeError:
             print(text.encode("ascii", "replace").decode(), file=stream, flush=True)
-        except (BrokenPipeError, ValueError):
-            return  # whoever read us has left; the platform goes on
+        except (OSError, ValueError):
+            return  # whoever read us has left, or the disk is full; the platform goes on
 
 
 def last_lines(log: Path) -> list[str]:
@@ -87,5 +87,5 @@ def last_lines(log: Path) -> list[str]:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             return file.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
-    except FileNotFoundError:
+    except OSError:
         return []
