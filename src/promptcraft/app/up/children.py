@@ -1,8 +1,8 @@
 """The platform's own processes: what each is started with, and what it may know.
 
 A role gets an environment made for it. Passwords are in files of the data directory that the environment names, so that
-none shows in /proc, and what makes one the database's owner is handed to `migrate` alone. What stands in a settings file
-is read by every role.
+none shows in /proc, and what makes one the database's owner is handed to `migrate` alone. What a settings file holds,
+every role reads.
 """
 
 import signal

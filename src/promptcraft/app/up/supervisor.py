@@ -85,9 +85,8 @@ class Supervisor:
 
     def _died(self, child: Child) -> None:
         status = reap(child.process)
-        self._rest(
-            child, f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        )
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        self._rest(child, how)
 
     def _rest(self, child: Child, how: str) -> None:
         """Start it again after a pause, longer each time."""
