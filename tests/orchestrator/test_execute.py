@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
@@ -101,6 +102,21 @@ async def test_where_two_are_about_as_plausible_the_second_is_asked_if_the_first
     assert (len(first.asked), len(second.asked), len(third.asked)) == (1, 1, 0)
 
 
+async def test_who_declined_is_asked_nowhere_else(alice: Person, agents: Agents):
+    taxes = [
+        await agents.start("tax_advisor", knows_not, **TAX, environment="production"),
+        await agents.start("tax_advisor", knows_not, **TAX, environment="staging"),
+    ]
+    archives = [
+        await agents.start("tax_archive", knows_not, **TAX, environment="production"),
+        await agents.start("tax_archive", knows_not, **TAX, environment="staging"),
+    ]
+
+    await ask(alice)
+
+    assert [len(one.asked) for one in (*taxes, *archives)] == [1, 0, 1, 0]
+
+
 async def test_of_one_agent_in_several_environments_the_most_serious_is_asked(alice: Person, agents: Agents):
     for environment in ("development", "production", "staging"):
         await agents.start("tax_advisor", **TAX, environment=environment)
@@ -145,6 +161,18 @@ async def test_an_agent_that_breaks_is_a_bad_gateway_with_its_reason(alice: Pers
     assert (answer.status_code, answer.json()["code"]) == (502, "agent_failed")
     assert "Error executing tool ask" in answer.json()["detail"]
     assert await alice.events() == [EXECUTION_FAILED.id]
+
+
+async def test_a_reason_with_a_character_that_no_database_holds_is_kept_without_it(alice: Person, agents: Agents):
+    async def fails(query: str, context: Any) -> Any:
+        raise ToolError("no\0disk")
+
+    await agents.start("tax_advisor", fails, **TAX)
+
+    answer = await alice.post("/api/v4/execute", {"query": VAT})
+
+    assert answer.status_code == 502
+    assert "no\ufffddisk" in answer.json()["detail"]
 
 
 async def test_an_agent_whose_answer_is_none_is_a_bad_gateway(alice: Person, agents: Agents):
@@ -359,6 +387,20 @@ async def test_a_follow_up_brings_what_was_said_before_and_stays_with_its_agent(
     assert second["execution_id"] != first["execution_id"]
     assert second["agent"] == "tax_advisor"
     assert tax.asked == [(VAT, []), ("And if it is late?", [VAT, f"About: {VAT}"])]
+
+
+@pytest.mark.parametrize("unanswered", [breaks, knows_not, never_ends])
+async def test_who_gave_no_answer_does_not_take_over_the_session(alice: Person, agents: Agents, unanswered: Any):
+    tax = await agents.start("tax_advisor", **TAX)
+    await agents.start("hr_assistant", unanswered, **PEOPLE)
+    session_id = (await ask(alice))["session_id"]
+    silent = {"query": "How is my salary paid?", "session_id": session_id, "time_limit_seconds": 0.5}
+    await alice.post("/api/v4/execute", silent)
+
+    third = await ask(alice, "And if it is late?", session_id=session_id)
+
+    assert third["agent"] == "tax_advisor"
+    assert tax.asked[-1] == ("And if it is late?", [VAT, f"About: {VAT}"])
 
 
 async def test_a_follow_up_about_something_else_goes_to_who_knows_that(alice: Person, agents: Agents):

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from promptcraft.kernel.outbox import Fact
+from promptcraft.kernel.texts import Quoted, Storable, storable
 from promptcraft.registry import Environment, ServerName
 
 StepStatus = Literal["completed", "declined", "failed", "timed_out"]
@@ -16,24 +17,10 @@ StepStatus = Literal["completed", "declined", "failed", "timed_out"]
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not hold the character U+0000")
-    return text
-
-
 def _worded(text: str) -> str:
     if not text.strip():
         raise ValueError("must hold at least one character that is not a space")
     return text
-
-
-def _replaced(text: str) -> str:
-    # PostgreSQL's text holds every character but this one.
-    return text.replace("\x00", "\ufffd")
-
-
-Quoted = Annotated[str, AfterValidator(_replaced)]
 
 
 class _Given(BaseModel):
@@ -57,7 +44,7 @@ class Asked(_Given):
     query: Annotated[
         str,
         Field(min_length=1, max_length=10_000, examples=["When is the VAT return due?"]),
-        AfterValidator(_storable),
+        Storable,
         AfterValidator(_worded),
     ]
     session_id: UUID | None = None
@@ -145,7 +132,7 @@ class FeedbackGiven(_Given):
     """What a person thinks of an answer."""
 
     rating: Annotated[int, Field(ge=1, le=5, description="1 useless, 5 just right", examples=[4])]
-    comment: Annotated[str, Field(max_length=2_000), AfterValidator(_storable)] = ""
+    comment: Annotated[str, Field(max_length=2_000), Storable] = ""
 
 
 class Feedback(FeedbackGiven):
@@ -192,5 +179,5 @@ class AgentAnswer(_Told):
     """What an agent's `ask` returns, as far as Zen reads it; an agent may say more."""
 
     answered: bool
-    answer: Annotated[str, Field(max_length=200_000), AfterValidator(_replaced)] = ""
+    answer: Annotated[str, Field(max_length=200_000), AfterValidator(storable)] = ""
     citations: Annotated[tuple[Citation, ...], Field(max_length=50)] = ()

@@ -41,6 +41,7 @@ class _Taken:
     """The turns so far."""
 
     steps: list[Step] = field(default_factory=list[Step])
+    decliners: set[str] = field(default_factory=set[str])
     declined: tuple[Turn, AgentAnswer] | None = None
     failed: tuple[Turn, PlatformError] | None = None
 
@@ -54,7 +55,7 @@ async def ask_in_turn(
     """
     taken = _Taken()
     for turn in turns:
-        if taken.declined is not None and taken.declined[0].server.name == turn.server.name:
+        if turn.server.name in taken.decliners:
             continue
         started = time.perf_counter()
         if started >= deadline:
@@ -71,6 +72,7 @@ async def ask_in_turn(
             taken.steps.append(_step(turn, "completed", started))
             return Outcome(ExecutionStatus.COMPLETED, turn, answer, None, tuple(taken.steps))
         taken.steps.append(_step(turn, "declined", started))
+        taken.decliners.add(turn.server.name)
         taken.declined = taken.declined or (turn, answer)
     return _unanswered(taken)
 

@@ -12,7 +12,7 @@ from promptcraft.kernel.ids import new_id, time_of
 from promptcraft.orchestrator.errors import SessionNotFound
 from promptcraft.orchestrator.tables import ConversationRow, ExecutionTextRow
 
-_ANSWER_WORDS = 600
+_ANSWER_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,5 @@ async def _context(session: AsyncSession, actor: Actor, execution_id: UUID | Non
     text = await session.get(ExecutionTextRow, (actor.org_id, time_of(execution_id), execution_id))
     if text is None:
         return ()
-    said = (text.prompt, (text.answer or "")[:_ANSWER_WORDS])
+    said = (text.prompt, (text.answer or "")[:_ANSWER_CHARACTERS])
     return tuple(one for one in said if one)

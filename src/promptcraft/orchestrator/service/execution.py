@@ -106,8 +106,9 @@ async def _conclude(
 ) -> Execution:
     steps = (intent.routed, *outcome.steps)
     failure, answer = outcome.failure, outcome.answer
+    answered = answer is not None and answer.answered
     values: dict[str, Any] = {
-        "answered": answer is not None and answer.answered,
+        "answered": answered,
         "processing_time_ms": round((time.perf_counter() - started) * 1000),
         "total_cost": ledger.NO_COST,
         "tokens": ledger.NO_TOKENS,
@@ -120,7 +121,8 @@ async def _conclude(
         server = outcome.turn.server
         values |= {"agent_id": server.name, "agent_version": server.version, "environment": server.environment}
         values["routing_score"] = outcome.turn.score
-        await remember(session, actor, intent.before.session_id, intent.execution_id, server.name)
+        if answered:
+            await remember(session, actor, intent.before.session_id, intent.execution_id, server.name)
     row = await ledger.close(
         session, actor, intent.execution_id, outcome.status, _event_of(outcome),
         status_code=failure.status if failure else None, **values,

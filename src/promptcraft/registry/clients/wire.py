@@ -13,6 +13,7 @@ import orjson
 from opentelemetry import propagate
 
 from promptcraft.kernel.context import platform_version
+from promptcraft.kernel.texts import storable
 from promptcraft.registry.errors import UpstreamFailed
 from promptcraft.registry.schemas import ToolContract, ToolResult
 
@@ -114,8 +115,8 @@ def _contract(tool: object) -> ToolContract:
         raise UpstreamFailed("One of its tools has no name or no input schema.")
     output = fields.get("outputSchema")
     return ToolContract(
-        name=_storable(name),
-        description=_storable(str(fields.get("description") or "")),
+        name=storable(name),
+        description=storable(str(fields.get("description") or "")),
         input_schema=cast("dict[str, Any]", schema),
         output_schema=cast("dict[str, Any]", output) if isinstance(output, dict) else None,
     )
@@ -142,15 +143,10 @@ def _events(content: bytes) -> Iterator[bytes]:
 
 
 def _reason(error: Mapping[str, Any]) -> str:
-    code, message = error.get("code"), _storable(str(error.get("message", ""))[:_LONGEST_REASON])
+    code, message = error.get("code"), storable(str(error.get("message", ""))[:_LONGEST_REASON])
     if code == _UNSUPPORTED_REVISION or (code == _METHOD_NOT_FOUND and not message):
         return f"It does not speak MCP {REVISION}."
     return f"{message or 'an error without words'} (MCP error {code})"
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL's text holds every character but this one.
-    return text.replace("\x00", "\ufffd")
 
 
 def _text(content: object) -> str:
@@ -159,4 +155,4 @@ def _text(content: object) -> str:
     parts = (
         cast("dict[str, Any]", part).get("text") for part in cast("list[object]", content) if isinstance(part, dict)
     )
-    return "\n".join(part for part in parts if isinstance(part, str))
+    return storable("\n".join(part for part in parts if isinstance(part, str)))

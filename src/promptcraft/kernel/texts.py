@@ -1,0 +1,21 @@
+"""Text from outside, as PostgreSQL can keep it: it holds every character but U+0000."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def storable(text: str) -> str:
+    """The text of a machine, whose other words are still worth keeping."""
+    return text.replace("\x00", "\ufffd")
+
+
+def _refuse_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not hold the character U+0000")
+    return text
+
+
+# What a person wrote is taken as it stands or not at all. After the other constraints, which are of a plain string.
+Storable = AfterValidator(_refuse_nul)
+Quoted = Annotated[str, AfterValidator(storable)]
