@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,6 +29,16 @@ async def test_partitions_are_there_ahead_of_need_also_three_months_on(db: Datab
     async with unit_of_work(db, actor) as session:
         await session.execute(_INSERT, {"org": actor.org_id, "at": later})
         await session.execute(_INSERT, {"org": actor.org_id, "at": later + timedelta(days=31)})
+
+
+async def test_processes_that_start_together_make_them_once(db: Database):
+    a_year_on = datetime.now(UTC) + timedelta(days=365)
+
+    with clock.use(lambda: a_year_on):
+        await asyncio.gather(*(keep_partitions(db) for _ in range(4)))
+
+    async with unit_of_work(db, platform_actor()) as session:
+        await session.execute(_INSERT, {"org": platform_actor().org_id, "at": a_year_on})
 
 
 async def test_the_application_makes_no_partition_itself(db: Database):

@@ -1,11 +1,15 @@
 """Who may touch which table, asked of a database that was just made."""
 
-import pytest
-from sqlalchemy import create_engine, text
+from hashlib import sha256
 
-from promptcraft.migrations import SYSTEM_TABLES
+import pytest
+from sqlalchemy import create_engine, create_mock_engine, text
+
+from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
+# What is applied, of the present version. Another digest needs another version, or no database would get the change.
+APPLIED = (1, "a24de1c81a407986bbf36383a0748d214c8209f7ce1fd24d1384f1a32ebf90cd")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -57,6 +61,13 @@ def owner(urls):
 
 def test_system_sees_the_tables_of_this_list_and_no_other():
     assert SYSTEM_TABLES == PINNED
+
+
+def test_rules_that_change_have_another_version():
+    statements: list[str] = []
+    access.apply(create_mock_engine("postgresql+psycopg://", lambda statement, *_: statements.append(str(statement))))
+
+    assert (access.VERSION, sha256("\n".join(statements).encode()).hexdigest()) == APPLIED
 
 
 def test_every_table_is_governed_or_says_why_it_owes_no_event():

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 import promptcraft
 from promptcraft.kernel.db import Base
 from promptcraft.migrations import upgrade
+from promptcraft.migrations.access import VERSION
 from promptcraft.migrations.upgrade import alembic_config
 
 NOT_MAPPED = {"schema_note", "partitioned"}
@@ -64,6 +65,30 @@ def test_schema_can_be_taken_back_and_made_again(servers):
     assert len(upgrade(clone.owner)) == len(list(_revisions()))
     assert upgrade(clone.owner) == []
     servers.drop_database("up_and_down")
+
+
+def test_an_older_version_leaves_a_newer_database_as_it_is(servers):
+    clone = servers.new_database("newer", template="promptcraft")
+    engine = create_engine(clone.owner, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("update public.alembic_version set version_num = '9999_newer'"))
+        connection.execute(text("update kernel.schema_note set value = :v"), {"v": str(VERSION + 1)})
+        connection.execute(text("grant delete on kernel.job_step to promptcraft_app"))
+
+    assert upgrade(clone.owner) == []
+
+    with engine.begin() as connection:
+        granted = "select has_table_privilege('promptcraft_app', 'kernel.job_step', 'delete')"
+        assert connection.scalar(text(granted))
+        connection.execute(text("update public.alembic_version set version_num = :v"), {"v": _head()})
+    assert upgrade(clone.owner) == []
+    with engine.begin() as connection:
+        assert connection.scalar(text(granted))
+    servers.drop_database("newer")
+
+
+def _head():
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def _revisions():

@@ -20,7 +20,8 @@ _NOTE_ACCESS = text(
 def upgrade(owner_url: str) -> list[str]:
     """Upgrade the database at this address, as its owner. Returns the revisions applied (none when it was current).
 
-    Raises sqlalchemy.exc.OperationalError when a lock is not had within 5 seconds; nothing is changed then.
+    A database that a newer version upgraded is left as it is. Raises sqlalchemy.exc.OperationalError when a lock is not
+    had within 5 seconds; the revisions before stay applied, and the next call goes on from there.
     """
     engine = create_engine(owner_url, poolclass=NullPool)
     with engine.connect() as connection:
@@ -45,10 +46,12 @@ def alembic_config(connection: Connection | None = None) -> Config:
 def _apply(connection: Connection) -> list[str]:
     config = alembic_config(connection)
     before = _version(connection)
-    head = ScriptDirectory.from_config(config).get_current_head()
     connection.rollback()
+    scripts = ScriptDirectory.from_config(config)
     applied: list[str] = []
-    if before != head:
+    if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
+        return applied
+    if before != scripts.get_current_head():
         config.attributes["applied"] = applied
         command.upgrade(config, "head")
     _apply_access(connection)
@@ -67,7 +70,6 @@ def _version(connection: Connection) -> str | None:
 def _apply_access(connection: Connection) -> None:
     with connection.begin():
         current = connection.scalar(text("select value from kernel.schema_note where name = 'access'"))
-        if current == access.fingerprint():
-            return
-        access.apply(connection)
-        connection.execute(_NOTE_ACCESS, {"value": access.fingerprint()})
+        if current is None or int(current) < access.VERSION:
+            access.apply(connection)
+            connection.execute(_NOTE_ACCESS, {"value": str(access.VERSION)})

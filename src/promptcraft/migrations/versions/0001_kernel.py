@@ -119,10 +119,12 @@ insert into kernel.partitioned values
     ('audit.event_standard', 'month', 2, null), ('audit.event_hold', 'month', 2, null);
 
 create function kernel.make_partitions(at timestamptz) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
     entry record; step interval; starts timestamptz; partition_name text; made integer := 0;
 begin
+    -- One at a time: processes that start together would make the same partition.
+    lock table kernel.partitioned in share row exclusive mode;
     set local timezone = 'UTC';
     for entry in select * from kernel.partitioned loop
         step := ('1 ' || entry.period)::interval;
@@ -142,10 +144,11 @@ begin
 end $$;
 
 create function kernel.drop_partitions(at timestamptz) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
     entry record; child record; dropped integer := 0;
 begin
+    lock table kernel.partitioned in share row exclusive mode;
     set local timezone = 'UTC';
     for entry in select * from kernel.partitioned where keep_days is not null loop
         for child in

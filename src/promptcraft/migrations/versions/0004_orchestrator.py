@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0005_orchestrator"
-down_revision = "0004_registry"
+revision = "0004_orchestrator"
+down_revision = "0003_registry"
 
 _EXECUTIONS = """
 create table orchestrator.workflow_executions (

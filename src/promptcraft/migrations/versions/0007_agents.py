@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008_agents"
-down_revision = "0007_runtime"
+revision = "0007_agents"
+down_revision = "0006_runtime"
 
 _TABLES = r"""
 create schema agents;

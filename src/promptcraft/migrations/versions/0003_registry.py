@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0004_registry"
-down_revision = "0003_audit"
+revision = "0003_registry"
+down_revision = "0002_identity"
 
 _TABLES = """
 create table registry.server (

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007_runtime"
-down_revision = "0006_analytics"
+revision = "0006_runtime"
+down_revision = "0005_analytics"
 
 _TABLES = """
 create table runtime.instance (

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0006_analytics"
-down_revision = "0005_orchestrator"
+revision = "0005_analytics"
+down_revision = "0004_orchestrator"
 
 _FACTS = """
 create table analytics.execution_fact (
