@@ -36,6 +36,18 @@ async def test_processes_that_start_together_make_one_pair_of_keys_between_them(
     assert [key["alg"] for key in sets[0].keys].count("ES256") == 2
 
 
+async def test_a_key_that_was_looked_for_in_vain_is_looked_for_again_at_once(platform: Platform):
+    kid = (await platform.parts.identity.keys.current()).kid
+    keys = another(platform).keys
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await keys.named(kid)
+
+    found = await asyncio.gather(*(keys.named(kid) for _ in range(4)))
+
+    assert [key.kid for key in found if key] == [kid] * 4
+
+
 async def test_a_token_of_one_process_opens_the_door_of_another(alice: Person, platform: Platform):
     assert (await alice.get("/api/v4/me")).status_code == 200
 

@@ -76,9 +76,9 @@ class SigningKeys:
 
     async def named(self, kid: str) -> SigningKey | None:
         """The key of this id, if it is one of ours."""
-        if kid not in self._keys and clock.now() - self._read_at >= _LOOK_AGAIN:
+        if self._may_find(kid):
             async with self._lock:
-                if kid not in self._keys:
+                if self._may_find(kid):
                     await self._read()
         return self._keys.get(kid)
 
@@ -91,8 +91,10 @@ class SigningKeys:
         mine = (key for key in self._keys.values() if key.algorithm == self._algorithm and key.state == "current")
         return next(mine, None)
 
+    def _may_find(self, kid: str) -> bool:
+        return kid not in self._keys and clock.now() - self._read_at >= _LOOK_AGAIN
+
     async def _read(self) -> None:
-        self._read_at = clock.now()
         async with unit_of_work(self._db, platform_actor(current().request_id)) as session:
             rows = await _rows(session)
             if not any(row.algorithm == self._algorithm for row in rows):
@@ -102,6 +104,7 @@ class SigningKeys:
             if not any(row.algorithm == self._algorithm for row in rows):
                 rows = [*rows, *[await self._make(session, state) for state in _STATES]]
             self._keys = {row.kid: self._opened(row) for row in rows}
+        self._read_at = clock.now()
 
     async def _make(self, session: AsyncSession, state: str) -> SigningKeyRow:
         kid = secrets.token_hex(8)

@@ -23,7 +23,7 @@ async def hash_password(password: str) -> str:
 async def verify_password(stored: str | None, password: str) -> bool:
     """Compare; without a stored hash (nobody by that name) it takes as long and is False."""
     async with _turn():
-        return await asyncio.to_thread(_matches, stored or _nobody(), password) and stored is not None
+        return await asyncio.to_thread(_matches, stored, password)
 
 
 def generate_password() -> str:
@@ -31,9 +31,9 @@ def generate_password() -> str:
     return secrets.token_urlsafe(_GENERATED_BYTES)
 
 
-def _matches(stored: str, password: str) -> bool:
+def _matches(stored: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(stored, password)
+        return _hasher.verify(stored or _nobody(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 
