@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -43,8 +44,10 @@ def reaches(path):
 
 
 @pytest.fixture
-def environment(urls, tmp_path: Path) -> dict[str, str]:
+def environment(urls, tmp_path: Path, short_directory: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_directory))
     return {
+        "TMPDIR": str(short_directory),
         "PROMPTCRAFT_DATA_DIR": str(tmp_path / ("deep" * 20) / ("down" * 20)),
         "PROMPTCRAFT_DB_APP_URL": urls.app,
         "PROMPTCRAFT_DB_SYSTEM_URL": urls.system,
@@ -85,6 +88,7 @@ async def test_agent_reaches_nothing_of_the_platform_and_ends_with_its_runtime(
 
     assert len(places.guarded_sockets) == 2
     assert all(path.is_socket() for path in places.guarded_sockets)
+    assert not any(found.socket.is_relative_to(path.parent) for path in places.guarded_sockets)
     assert len(str(found.socket)) <= 107
     if report.isolated:
         assert seen["reached"] == []

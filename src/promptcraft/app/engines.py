@@ -13,9 +13,9 @@ from promptcraft.settings import Settings
 def places_of(settings: Settings, *, commands_only: bool) -> HostPlaces:
     """Where this host's programs, or the commands of the factory, have their files and sockets."""
     data, servers = settings.core.data_dir.absolute(), _servers(settings)
-    # for a data directory too deep for sockets: beside the embedded servers' own, else in a place that stays the same
+    # for a data directory too deep for sockets; never beside the embedded servers' own, which another user may own
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-    short = servers[0].parent if servers else Path(tempfile.gettempdir()) / f"promptcraft-{os.geteuid()}-{name}"
+    short = Path(tempfile.gettempdir()) / f"promptcraft-{os.geteuid()}-{name}"
     return host_places(data, short, guarded_sockets=servers, commands_only=commands_only)
 
 

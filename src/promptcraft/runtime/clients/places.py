@@ -49,7 +49,7 @@ def host_places(
         runtime_directory=base,
         socket_directory=sockets,
         log_directory=data_directory / "logs" / "agents",
-        hidden=(data_directory, short_directory),
+        hidden=(data_directory, short_directory, *guarded_sockets),
         guarded_sockets=guarded_sockets,
     )
 
