@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from promptcraft.app.up.binaries import postgres_binaries
-from promptcraft.app.up.datadir import claim, read_state
+from promptcraft.app.up.datadir import claim, furnish, locked, read_state
 from promptcraft.app.up.errors import AlreadyRunning, DataDirectoryRefused
 from promptcraft.app.up.privileges import choose
 from promptcraft.app.up.servers import EmbeddedServers, embedded_servers
@@ -203,6 +203,16 @@ def test_started_by_root_the_servers_have_no_capability(running: EmbeddedServers
 def test_a_second_start_on_the_same_directory_is_refused_with_the_pid(running: EmbeddedServers) -> None:
     with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}"), embedded_servers(running.postgres.place.root):
         pass
+
+
+def test_a_start_that_is_refused_leaves_the_mode_that_the_helper_user_needs(open_house: Path) -> None:
+    place = claim(open_house / "data")
+    furnish(place)
+    place.root.chmod(0o710)
+
+    with locked(place), pytest.raises(AlreadyRunning), embedded_servers(place.root):
+        pass
+    assert _mode(place.root) == 0o710
 
 
 def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:

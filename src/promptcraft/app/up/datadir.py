@@ -73,7 +73,10 @@ def claim(root: Path) -> DataDirectory:
 
 
 def furnish(place: DataDirectory) -> None:
-    """Make the folders and generate the secrets that are not there yet; call it with the lock held."""
+    """Close the directory, make the folders and generate the secrets that are not there yet; call it with the lock
+    held.
+    """
+    place.root.chmod(_PRIVATE_DIRECTORY)
     for folder in _FOLDERS:
         (place.root / folder).mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
     for name in _SECRET_NAMES:
@@ -88,13 +91,11 @@ def _must_be_ours(root: Path) -> None:
             f"the data directory {root} belongs to {_user_name(found.st_uid)}, not to {_user_name(os.geteuid())}",
             next_step=f"Run the command as {_user_name(found.st_uid)}, or choose another directory with --data-dir.",
         )
-    if found.st_mode & 0o077:
-        if any(root.iterdir()) and not (root / "secrets").is_dir():
-            raise DataDirectoryRefused(
-                f"{root} holds other files and is open to other users",
-                next_step="Choose a new or empty directory with --data-dir.",
-            )
-        root.chmod(_PRIVATE_DIRECTORY)
+    if found.st_mode & 0o077 and any(root.iterdir()) and not (root / "secrets").is_dir():
+        raise DataDirectoryRefused(
+            f"{root} holds other files and is open to other users",
+            next_step="Choose a new or empty directory with --data-dir.",
+        )
 
 
 def _user_name(uid: int) -> str:
