@@ -3,6 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,7 @@ from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.outbox import Consumer, Fact, publish, relay
+from tests.conftest import Platform
 
 
 class Happened(Fact):
@@ -83,6 +85,19 @@ async def test_fact_that_cannot_be_taken_in_waits_alone_and_is_tried_again(db, o
     await relay(db, inbox.registered())
 
     assert [n for o, n in inbox.taken if o == org.org_id] == [1, 3, 2]
+
+
+async def waiting(nobody: httpx.AsyncClient) -> float:
+    metrics = (await nobody.get("/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in metrics if line.startswith("promptcraft_outbox_waiting "))
+
+
+async def test_metrics_of_the_api_count_the_facts_that_wait(platform: Platform, nobody: httpx.AsyncClient, org):
+    before = await waiting(nobody)
+
+    await tell(platform.db, org, 1, 2)
+
+    assert await waiting(nobody) == before + 2
 
 
 async def test_system_reads_that_facts_wait_but_writes_none(db, org):

@@ -1,5 +1,7 @@
 """What the platform says of its own state."""
 
+import asyncio
+import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,8 +14,12 @@ from promptcraft.kernel.api import Db, public
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.db import Database, system_unit_of_work
 from promptcraft.kernel.errors import Unavailable
+from promptcraft.kernel.jobs import jobs_unfinished
+from promptcraft.kernel.outbox import facts_waiting
+from promptcraft.kernel.telemetry import FACTS_WAITING, JOBS_UNFINISHED, get_logger
 
 router = APIRouter(tags=["health"])
+_log = get_logger(__name__)
 
 
 class Part(BaseModel):
@@ -63,9 +69,10 @@ async def health(request: Request, db: Db) -> Health:
 
 
 @router.get("/metrics", dependencies=[public("scraped by Prometheus; holds no tenant's data")])
-async def metrics() -> Response:
-    """This process's metrics in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(db: Db) -> Response:
+    """This process's metrics, and how much work waits for any, in Prometheus' text format."""
+    await _measure_work(db)
+    return Response(await asyncio.to_thread(generate_latest), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _database(db: Database) -> Part:
@@ -75,6 +82,17 @@ async def _database(db: Database) -> Part:
     except Unavailable as problem:
         return Part(name="database", status="down", detail=problem.detail)
     return Part(name="database", status="ok")
+
+
+async def _measure_work(db: Database) -> None:
+    jobs = facts = math.nan
+    try:
+        async with system_unit_of_work(db) as session:
+            jobs, facts = await jobs_unfinished(session), await facts_waiting(session)
+    except Unavailable:
+        _log.warning("waiting work is not counted: the database is away")
+    JOBS_UNFINISHED.set(jobs)
+    FACTS_WAITING.set(facts)
 
 
 async def _redis(request: Request) -> Part:

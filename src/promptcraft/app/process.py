@@ -34,7 +34,8 @@ def open_process(role: str, settings: Settings, *, pool_size: int = 8) -> Proces
     Raises SettingsError where an address is missing, as it is when a role is started by hand without `up`.
     """
     core = settings.core
-    set_up_logging(",".join(f"{name}={level}" if name else level for name, level in core.log_level.items()))
+    levels = ",".join(f"{name}={level}" if name else level for name, level in core.log_level.items())
+    set_up_logging(levels, core.instance)
     set_up_tracing(core.otel_exporter_otlp_endpoint if core.enable_distributed_tracing else None, role)
     queue = job_queue(needed("REDIS_URL", core.broker_address))
     redis = redis_client(needed("REDIS_URL", core.redis_address))

@@ -18,7 +18,7 @@ from promptcraft.kernel import clock
 from promptcraft.kernel.actor import platform_actor
 from promptcraft.kernel.db import Base, Database, Wakeup, system_unit_of_work, unit_of_work, wake_after_commit
 from promptcraft.kernel.ids import new_id
-from promptcraft.kernel.telemetry import OUTBOX_WAITING, get_logger
+from promptcraft.kernel.telemetry import get_logger
 
 RELAY = "outbox.relay"
 _BATCH = 500
@@ -77,12 +77,16 @@ async def relay(db: Database, consumers: Sequence[Consumer]) -> None:
         async with system_unit_of_work(db) as session:
             waiting = select(OutboxRow.org_id).distinct().where(OutboxRow.delivered_at.is_(None), due)
             organisations = (await session.scalars(waiting)).all()
-        OUTBOX_WAITING.set(len(organisations))
         delivered = 0
         for org_id in organisations:
             delivered += await _relay_organisation(db, org_id, consumers)
         if not delivered:
             return
+
+
+async def facts_waiting(session: AsyncSession) -> int:
+    """How many facts of all organisations no consumer has taken in yet; asked as `system`."""
+    return await session.scalar(select(func.count()).where(OutboxRow.delivered_at.is_(None))) or 0
 
 
 async def forget_delivered(db: Database) -> None:

@@ -23,13 +23,13 @@ HTTP_SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-JOBS_FINISHED = Counter("promptcraft_jobs_finished_total", "Jobs that reached a final state", ["kind", "state"])
-JOBS_UNFINISHED = Gauge("promptcraft_jobs_unfinished", "Jobs waiting or running at the last sweep")
-OUTBOX_WAITING = Gauge("promptcraft_outbox_waiting", "Facts not yet taken in at the last relay")
+# Counted in the database when the API is asked for its metrics, as other processes are asked for none.
+JOBS_UNFINISHED = Gauge("promptcraft_jobs_unfinished", "Jobs waiting or running, of all organisations")
+FACTS_WAITING = Gauge("promptcraft_outbox_waiting", "Facts not yet taken in, of all organisations")
 AUDIT_EVENTS = Counter("promptcraft_audit_events_total", "Audit events committed", ["event"])
 
 _SECRET = re.compile(
-    r"(?i)(authorization: *\S+ +|bearer +|(?:password|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?|://[^:/@\s]*:)[^\s\"'@,}]+"
+    r"(?i)(authorization: *\S+ +|bearer +|(?:password|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?|://[^:/@\s]*:(?=[^\s@]*@))[^\s\"'@,}]+"
 )
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -40,7 +40,11 @@ def redact(text: str) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One line a record: time, level, logger, message, request and trace ids, and the record's extra fields."""
+    """One line a record: time, level, logger, message, process, request and trace ids, the record's extra fields."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__()
+        self._instance = instance
 
     def format(self, record: logging.LogRecord) -> str:
         context = current()
@@ -50,6 +54,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
             "process": context.process,
+            "instance": self._instance,
             "request_id": context.request_id,
             "trace_id": trace_id(),
         }
@@ -61,10 +66,10 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def set_up_logging(levels: str = "INFO") -> None:
-    """Log to standard error as JSON; `levels` is e.g. "INFO,promptcraft.audit=DEBUG"."""
+def set_up_logging(levels: str, instance: str) -> None:
+    """Log to standard error as JSON; `levels` is e.g. "INFO,promptcraft.audit=DEBUG", `instance` its process."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(instance))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     for part in levels.split(","):

@@ -1,6 +1,7 @@
 """Which role may do what with which table, and the row-level security that holds it (design §3.4).
 
-Applied whole where it is newer than what the database has. Grants are on parents only: one on a partition would go round its parent's policy.
+Applied whole where it is newer than what the database has. Grants are on parents only: one on a partition would go
+round its parent's policy.
 """
 
 from dataclasses import dataclass

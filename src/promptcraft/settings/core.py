@@ -98,7 +98,8 @@ class CoreSettings(ContextSettings):
         ),
     ] = None
     instance_id: Annotated[
-        str | None, Setting(forms.WORD, "name of this process in logs and metrics", unset="host and process id")
+        str | None,
+        Setting(forms.WORD, "name of this process in logs and leases", unset="host and process id"),
     ] = None
 
     @property
@@ -138,7 +139,7 @@ class CoreSettings(ContextSettings):
 
     @property
     def instance(self) -> str:
-        """This process's name in logs and metrics."""
+        """This process's name in logs and leases."""
         return self.instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 

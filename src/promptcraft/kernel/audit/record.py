@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import event as database_events
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from promptcraft.kernel import clock, context
 from promptcraft.kernel.actor import Actor
@@ -77,6 +79,10 @@ async def _write(session: AsyncSession) -> None:
     rows = [_row(*pending) for pending in session.info["audit_events"]]
     # One multi-row INSERT is one round trip, however many events the change has.
     await session.execute(insert(AuditEventRow).values(rows))
+    database_events.listen(session.sync_session, "after_commit", _count, once=True)
+
+
+def _count(session: Session) -> None:
     for event, *_ in session.info["audit_events"]:
         AUDIT_EVENTS.labels(event.name).inc()
 
