@@ -1,5 +1,6 @@
 """Where settings come from: the environment, a file, files of one secret; and what is not a setting."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_toml_holds_numbers_flags_and_lists(env):
 
     assert (settings.app.port, settings.app.debug_mode) == (9000, True)
     assert settings.identity.allowed_organizations == ("acme", "umbrella")
+
+
+def test_toml_holds_a_small_number_as_it_is_written(env):
+    settings = load_settings({}, env("PROMPTCRAFT_PRICE_CPU_SECOND = 0.0000125\n", "settings.toml"))
+
+    assert settings.runtime.price_cpu_second == Decimal("0.0000125")
 
 
 def test_quotes_keep_what_would_be_a_comment_and_bare_values_lose_it(env):

@@ -1,7 +1,6 @@
 """Every setting as documentation shows it: what `.env.example` and the reference page are generated from."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -65,6 +64,4 @@ def _default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return "INFO"
-    if isinstance(value, timedelta):
-        return str(value)
     return str(value)

@@ -37,7 +37,7 @@ def _broken(path: Path, problem: str, fix: str) -> SettingsError:
 
 def _toml(path: Path, text: str) -> dict[str, str]:
     try:
-        values = tomllib.loads(text)
+        values = tomllib.loads(text, parse_float=str)
     except tomllib.TOMLDecodeError:
         # The parser's message quotes the line, which may hold a secret.
         raise _broken(path, "is not TOML", 'write lines such as LOG_LEVEL = "INFO"') from None

@@ -205,6 +205,6 @@ def backup_paths(settings: Settings) -> Iterator[Problem]:
         path: Path | None = getattr(settings.backup, name.lower())
         if path is None:
             continue
-        there = next(parent for parent in (path, *path.parents) if parent.exists())
+        there = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
         if not there.is_dir() or not os.access(there, os.W_OK):
             yield Problem(name, "is not writable", "name a directory that this user may write to, or make it so")
