@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from promptcraft.app.up.processes import identify
-from promptcraft.runtime.clients import HostPlaces, ProcessDriver, inside
+from promptcraft.runtime.clients import HostPlaces, ProcessDriver, host_places, inside
 from promptcraft.runtime.clients.launch import program_behind
 from promptcraft.runtime.errors import AlreadyRunning, IsolationUnavailable, NotRunnable
 from tests.runtime.driver_contract import PATIENCE_SECONDS, DriverContract, ask, ended, eventually
@@ -53,6 +54,16 @@ async def test_probe_gets_out_nowhere(places: HostPlaces, short_directory: Path)
     assert report.separation == ("own uid" if os.geteuid() == 0 else "user namespace")
     assert set(report.checks.values()) == {"held"}
     assert set(report.checks) > {"host_loopback", "platform_sockets", "host_files", "other_programs_sockets", "signals"}
+
+
+@pytest.mark.skipif(not os.access("/usr/local", os.W_OK), reason="nobody but root has data there")
+async def test_walls_hold_around_a_data_directory_below_usr(short_directory: Path):
+    with tempfile.TemporaryDirectory(prefix="promptcraft-", dir="/usr/local") as data:
+        driver = ProcessDriver(host_places(Path(data), short_directory))
+        report = await driver.probe()
+        await driver.close()
+
+    assert report.isolated, report.warnings
 
 
 def test_probe_notices_every_way_out_where_there_is_no_wall(tmp_path: Path, short_directory: Path):

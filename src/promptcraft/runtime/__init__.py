@@ -37,7 +37,6 @@ from promptcraft.runtime.service import (
 __all__ = [
     "CompletedRun",
     "Environment",
-    "Environment",
     "HostPlaces",
     "HostReport",
     "Instance",
@@ -53,7 +52,6 @@ __all__ = [
     "NotRunnable",
     "Pace",
     "ProcessDriver",
-    "RestartPolicy",
     "RestartPolicy",
     "RuntimeDriver",
     "RuntimeUsage",

@@ -8,7 +8,7 @@ is the same: no network, own processes, read-only files, a scratch of bounded si
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def check(spec: InstanceSpec, confinement: Confinement) -> None:
             raise NotRunnable(f"socket {name} of {spec.name} does not exist")
 
 
-def _system(spec: InstanceSpec, hidden: Iterable[Path]) -> list[str]:
+def _system(spec: InstanceSpec, hidden: Sequence[Path]) -> list[str]:
     """The read-only part that belongs to the host: its programs and libraries, and the environment's Python."""
     words = ["--ro-bind", str(_SYSTEM), str(_SYSTEM)]
     for name in _OUTSIDE_USR:
@@ -156,7 +156,7 @@ def _system(spec: InstanceSpec, hidden: Iterable[Path]) -> list[str]:
     for seen_as, real in python_outside_usr(spec.environment).items():
         words += ["--ro-bind", str(real), str(seen_as)]
     for path in hidden:
-        if path.is_relative_to(_SYSTEM):
+        if path.is_relative_to(_SYSTEM) and not any(other in path.parents for other in hidden):
             words += ["--perms", "0555", "--tmpfs", str(path), "--remount-ro", str(path)]
     return [*words, "--proc", "/proc", "--dev", "/dev"]
 

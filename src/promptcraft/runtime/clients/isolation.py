@@ -13,12 +13,12 @@ from importlib import resources
 from pathlib import Path
 from uuid import uuid4
 
-from promptcraft.kernel.telemetry import get_logger
 from promptcraft.runtime.clients import seccomp
 from promptcraft.runtime.clients.output import tail_of
 from promptcraft.runtime.clients.places import empty_directory, name_of_run
 from promptcraft.runtime.clients.sandbox import Confined, Host, Way, confine, end
 from promptcraft.runtime.clients.uids import own_uids
+from promptcraft.runtime.errors import NotRunnable
 from promptcraft.runtime.schemas import InstanceSpec, IsolationReport, Limits, Verdict
 
 DRIVER = "process"
@@ -35,7 +35,6 @@ listener.listen()
 print("ready", flush=True)
 time.sleep(60)
 """
-_log = get_logger(__name__)
 
 
 class ProbeFailed(Exception):
@@ -48,7 +47,7 @@ async def find_way(host: Host) -> tuple[Way, IsolationReport]:
     for way in _candidates(host, warnings):
         try:
             checks = await _examine(host, way)
-        except ProbeFailed as failure:
+        except (ProbeFailed, NotRunnable) as failure:
             warnings.append(f"separation by {way.separation} does not work here: {failure}")
             continue
         leaks = [name for name, verdict in checks.items() if verdict == "leaked"]
@@ -175,11 +174,13 @@ def _seen_from_outside(program: int, way: Way, neighbour: Confined) -> dict[str,
 
 def _spec(host: Host) -> InstanceSpec:
     """The probe's program: the Python that runs us, without anything of ours."""
+    python, empty = Path(sys.base_prefix), empty_directory(host.places)
     return InstanceSpec(
         instance_id=uuid4(),
         name="probe",
-        code=empty_directory(host.places),
-        environment=Path(sys.base_prefix),
+        code=empty,
+        # every program sees /usr, less what is hidden below it
+        environment=empty if python.is_relative_to("/usr") else python,
         argv=("python3",),
         limits=Limits(cpus=1),
     )
