@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from promptcraft.app.demo import platform_in
 from promptcraft_sdk.client import Client, api
 
 BAR_SECONDS = 8.0
@@ -32,19 +33,11 @@ def main() -> int:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="pc-bench-") as folder:
         place = Path(folder)
-        command = [sys.executable, "-P", "-m", "promptcraft.app", "up", "--port", "0", "-o", "json"]
-        platform = subprocess.Popen([*command, "--data-dir", str(place / "data")], stdout=subprocess.PIPE, text=True)
-        try:
-            line = platform.stdout.readline() if platform.stdout else ""
-            where = json.loads(line)
-            with Client(where["url"]) as client:
-                client.sign_in(where["administrator"]["username"], where["administrator"]["password"])
-                client.send(api.me())
-                runs = [_create(client, number, arguments.documents) for number in range(arguments.creations)]
-                bare = _bare_tests(client, place, "bench_0")
-        finally:
-            platform.terminate()
-            platform.wait(30)
+        with platform_in(place / "data") as platform, Client(platform["url"]) as client:
+            client.sign_in(platform["administrator"]["username"], platform["administrator"]["password"])
+            client.send(api.me())
+            runs = [_create(client, number, arguments.documents) for number in range(arguments.creations)]
+            bare = _bare_tests(client, place, "bench_0")
     return _report(runs, bare, arguments)
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -93,6 +95,21 @@ def test_killed_it_leaves_no_process_and_the_next_start_knows_everybody(tmp_path
     assert following.where["administrator"] is None
     assert signed_in(following, first.where["administrator"]) == 200
     assert following.end() == 0
+
+
+def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    with (tmp_path / "talk").open("wb") as talk:
+        command = [sys.executable, "-P", "-m", "promptcraft.app", "demo"]
+        environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+        demo = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=talk, env=environment)
+    assert eventually(lambda: "is ready at" in (tmp_path / "talk").read_text(), 120)
+    family = descendants(demo.pid)
+
+    demo.kill()
+    demo.wait()
+
+    assert len(family) > 12
+    assert all_gone(family)
 
 
 def test_by_default_it_lives_in_the_xdg_place_and_asked_to_stop_it_leaves_no_process(tmp_path: Path) -> None:

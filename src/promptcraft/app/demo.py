@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from promptcraft.app.up.children import PROGRAM
+from promptcraft.app.up.processes import spawn, stop
+from promptcraft.settings.handover import handed_over
 from promptcraft_sdk.client import Client, ClientError, api
 
 AGENT = "promptcraft_guide"
@@ -22,6 +25,7 @@ QUESTION = "What happens when the supervisor is killed?"
 _CHECKOUT = Path(__file__).parents[3]
 _DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs")
 _FACTS_SECONDS = 20.0
+_STOP_SECONDS = 60.0
 
 
 class DemoFailed(Exception):
@@ -49,7 +53,7 @@ def _agent_at(url: str) -> int:
 def _whole_demo() -> int:
     with tempfile.TemporaryDirectory(prefix="promptcraft-demo-") as folder:
         place = Path(folder)
-        with _platform(place / "data") as platform, Client(platform["url"]) as client:
+        with platform_in(place / "data") as platform, Client(platform["url"]) as client:
             administrator = platform["administrator"]
             client.sign_in(administrator["username"], administrator["password"])
             result = _main_job(place, platform["url"], administrator, client)
@@ -104,30 +108,23 @@ class Cli:
 
 
 @contextmanager
-def _platform(data: Path) -> Generator[dict[str, Any]]:
-    """`up` on a free port; stopped in order at the end, whatever happened."""
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "promptcraft.app",
-        "up",
-        "--port",
-        "0",
-        "--data-dir",
-        str(data),
-        "-o",
-        "json",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def platform_in(data: Path) -> Generator[dict[str, Any]]:
+    """What `up` says of itself, on a free port; stopped in order at the end, also where this process is killed."""
+    command = [*PROGRAM, "up", "--port", "0", "--data-dir", str(data), "-o", "json"]
+    process = spawn(
+        command,
+        death_signal=signal.SIGTERM,
+        output=subprocess.PIPE,
+        errors=sys.stderr.fileno(),
+        environment=handed_over(),
+    )
     try:
-        line = process.stdout.readline() if process.stdout else ""
+        line = process.stdout.readline() if process.stdout else b""
         if not line:
             raise DemoFailed("the platform did not start")
         yield json.loads(line)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        stop(process, signal.SIGTERM, _STOP_SECONDS)
 
 
 def _main_job(place: Path, url: str, administrator: dict[str, str], client: Client) -> dict[str, Any]:
