@@ -276,6 +276,36 @@ def test_the_demo_agent_is_made_at_the_first_start_and_never_again(fresh: Path, 
     assert "made by" not in second.talk
 
 
+def test_where_the_demo_agent_could_not_be_made_nobody_is_sent_to_it(fresh: Path, tmp_path: Path) -> None:
+    (fresh / "break-demo").touch()
+
+    running = start([*with_stand_ins(fresh), "--demo"], tmp_path / "talk")
+
+    assert eventually(lambda: "There is no demo agent. Make your own:  pc-hybrid agent create" in running.talk)
+    assert running.end() == 0
+
+
+def test_a_secret_that_is_lost_stops_the_start_before_another_takes_its_place(data: Path, tmp_path: Path) -> None:
+    lost = data / "secrets" / "master.key"
+    lost.unlink()
+
+    refused = again(data, tmp_path)
+
+    assert refused.process.wait(timeout=60) == 1
+    assert f"Error: {lost} is missing" in refused.talk
+    assert not lost.exists()
+
+
+def test_a_password_that_the_database_does_not_know_is_said_to_be_it(data: Path, tmp_path: Path) -> None:
+    (data / "secrets" / "db-superuser").write_text("another\n")
+
+    refused = again(data, tmp_path)
+
+    assert refused.process.wait(timeout=60) == 1
+    assert "Error: PostgreSQL refuses its superuser" in refused.talk
+    assert "Traceback" not in refused.talk
+
+
 def test_a_second_request_to_stop_does_not_wait_for_the_deaf(up: Running, data: Path) -> None:
     (data / "deaf-worker").touch()
     worker = _child(data, "worker")

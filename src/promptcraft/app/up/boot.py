@@ -95,7 +95,7 @@ class Start:
                 administrator.printed(bootstrap, home.log(_BOOTSTRAP))
         health = self._await_health()
         if health.get("status") == "ok":
-            self.terminal.step("background", "worker, beat and runtime")
+            self.terminal.step("runtime", "ready")
         untold = administrator.untold()
         announce(self.terminal, url, self.place, untold, health, as_json=self.options.json)
         administrator.told()
@@ -104,12 +104,17 @@ class Start:
 
     def _demo_agent(self, home: Household, url: str, administrator: Mapping[str, Any]) -> None:
         """Make the demo agent at the first start, by whoever just got the password; a failure is told, not fatal."""
+        made = self.place.root / "demo-agent"
         if administrator.get("password"):
             # it talks to the person as `up` does, and gets the password where no process list shows it
             talk, role = self.terminal.talk.fileno(), Role("demo", ("demo", "--at", url))
             with self._errand(home, role, output=talk, errors=talk, told=json.dumps(dict(administrator))) as process:
-                self._wait_for(process)
-        self.terminal.line('Ask the demo agent:  pc-hybrid ask "How do I stop the platform?"')
+                if self._wait_for(process) and reap(process) == 0:
+                    made.touch()
+        if made.exists():
+            self.terminal.line('Ask the demo agent:  pc-hybrid ask "How do I stop the platform?"')
+        else:
+            self.terminal.line("There is no demo agent. Make your own:  pc-hybrid agent create NAME --knowledge DIR")
 
     def _serve_role(self) -> Role:
         handle = self.listener.fileno()

@@ -6,6 +6,7 @@ from contextlib import suppress
 import psycopg
 from psycopg import sql
 
+from promptcraft.app.up.errors import ServerFailed
 from promptcraft.app.up.postgres import SUPERUSER, Postgres
 
 DATABASE = "promptcraft"
@@ -19,7 +20,20 @@ _IDLE_IN_TRANSACTION = {OWNER: "10min", APP: "60s", SYSTEM: "60s"}
 
 
 def prepare_roles(postgres: Postgres) -> None:
-    """Make or mend the roles and the database `promptcraft`; running it twice changes nothing."""
+    """Make or mend the roles and the database `promptcraft`; running it twice changes nothing.
+
+    Raises ServerFailed where PostgreSQL does not let its superuser do that.
+    """
+    try:
+        _prepare(postgres)
+    except psycopg.Error as refused:
+        raise ServerFailed(
+            f"PostgreSQL refuses its superuser: {str(refused).splitlines()[-1]}",
+            next_step=f"Its password is in {postgres.place.secrets}/db-superuser. See {postgres.log}",
+        ) from refused
+
+
+def _prepare(postgres: Postgres) -> None:
     with _superuser(postgres, "postgres") as connection:
         for role, secret in SECRET_OF.items():
             _role(connection, role, postgres.place.secret(secret))

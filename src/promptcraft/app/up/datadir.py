@@ -17,7 +17,9 @@ from promptcraft.app.up.errors import AlreadyRunning, DataDirectoryRefused
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
 _SECRET_BYTES = 32
-_SECRET_NAMES = ("master.key", "db-owner", "db-app", "db-system", "db-superuser", "valkey")
+# what is kept here was made with the first two; the others are brought in line at every start
+_LASTING_SECRETS = ("master.key", "db-superuser")
+_SECRET_NAMES = (*_LASTING_SECRETS, "db-owner", "db-app", "db-system", "valkey")
 _FOLDERS = ("secrets", "logs", "agents", "knowledge", "workspaces", "runtime", "valkey")
 
 
@@ -75,7 +77,15 @@ def claim(root: Path) -> DataDirectory:
 def furnish(place: DataDirectory) -> None:
     """Close the directory, make the folders and generate the secrets that are not there yet; call it with the lock
     held.
+
+    Raises DataDirectoryRefused where one is lost that what is kept here was made with.
     """
+    lost = [place.secrets / name for name in _LASTING_SECRETS if not (place.secrets / name).exists()]
+    if lost and (place.postgres / "PG_VERSION").exists():
+        raise DataDirectoryRefused(
+            f"{lost[0]} is missing, and the database was made with it",
+            next_step="Put it back from a backup, or choose a new directory with --data-dir.",
+        )
     place.root.chmod(_PRIVATE_DIRECTORY)
     for folder in _FOLDERS:
         (place.root / folder).mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
