@@ -16,19 +16,19 @@ from redis import Redis
 
 from promptcraft.agents.schemas import Removal
 from promptcraft.agents.service.pipeline import REMOVE_STEPS
-from promptcraft.app.up.servers import Urls
+from promptcraft.app.up.servers import EmbeddedServers, Urls
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import enqueue
 from tests.app.processes import eventually
 
-Starts = Callable[[str], "subprocess.Popen[bytes]"]
+Starts = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def begin(urls: Urls, tmp_path: Path) -> Iterator[Starts]:
-    """Starts a role of the platform in a process of its own; it is killed at the end."""
+    """Starts a role of the platform in a process of its own, which logs to `<role>.log`; it is killed at the end."""
     environment = {
         "PATH": os.environ["PATH"],
         "PROMPTCRAFT_DATA_DIR": str(tmp_path),
@@ -39,8 +39,10 @@ def begin(urls: Urls, tmp_path: Path) -> Iterator[Starts]:
     }
     with ExitStack() as started:
 
-        def start(role: str) -> "subprocess.Popen[bytes]":
-            process = subprocess.Popen([sys.executable, "-P", "-m", "promptcraft.app", role], env=environment)
+        def start(role: str, **settings: str) -> "subprocess.Popen[bytes]":
+            command = [sys.executable, "-P", "-m", "promptcraft.app", role]
+            log = started.enter_context((tmp_path / f"{role}.log").open("ab"))
+            process = subprocess.Popen(command, env=environment | settings, stderr=log)
             started.callback(process.wait)
             started.callback(process.kill)
             return process
@@ -110,3 +112,24 @@ async def test_a_second_beat_takes_over_from_a_killed_one_and_work_nobody_was_to
     assert len(watch.leaders()) == 1
     job = await unheard(db)
     assert eventually(lambda: watch.completed(job))
+
+
+async def test_a_worker_that_starts_before_its_database_is_there_works_once_it_is(
+    servers: EmbeddedServers, begin: Starts, tmp_path: Path
+) -> None:
+    early = servers.new_database("late", template="promptcraft")
+    servers.drop_database("late")
+    Redis.from_url(early.redis).flushdb()
+    addresses = {"PROMPTCRAFT_DB_APP_URL": early.app, "PROMPTCRAFT_DB_SYSTEM_URL": early.system}
+    begin("worker", **addresses)
+    assert eventually(lambda: (tmp_path / "worker.log").read_text().count("Signal handler") == 2)
+
+    late = servers.new_database("late", template="promptcraft")
+    db = Database.connect(late.app, late.system)
+    begin("beat", **addresses)
+    job = await unheard(db)
+    with psycopg.connect(late.superuser.replace("+psycopg", ""), autocommit=True) as connection:
+        assert eventually(lambda: Watch(connection).completed(job))
+
+    await db.dispose()
+    servers.drop_database("late")

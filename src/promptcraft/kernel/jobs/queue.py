@@ -46,6 +46,8 @@ def job_queue(redis_url: str) -> JobQueue:
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        # Else it would put its logger where ours writes, and nothing a child logs would reach anybody.
+        worker_redirect_stdouts=False,
         worker_max_tasks_per_child=None,
         broker_connection_retry_on_startup=True,
         # Left to itself, kombu asks a server that speaks TLS for no certificate.
