@@ -166,6 +166,16 @@ def test_a_port_in_use_is_told_with_the_fix_before_anything_is_started(fresh: Pa
     assert not (fresh / "postgres").exists()
 
 
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_what_is_no_port_is_refused(tmp_path: Path, port: str) -> None:
+    command = [sys.executable, "-m", "promptcraft.app", "up", f"--port={port}", "--data-dir", str(tmp_path / "data")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert refused.returncode == 2
+    assert f"{port} is not a port: 0 to 65535" in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_port_of_another_up_is_told_as_such(steady: Running, tmp_path: Path) -> None:
     port = int(steady.where["url"].rpartition(":")[2])
 

@@ -33,7 +33,7 @@ def describe() -> tuple[Description, ...]:
         "none",
         secret=False,
         effect=True,
-        doc="settings file (or --settings FILE)",
+        doc="settings file",
     )
     return (file, *(_describe(MODELS[each[0]].context, *each[1:]) for each in every_setting()))
 
