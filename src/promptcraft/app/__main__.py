@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         role.add_argument("--gate", type=int, help=argparse.SUPPRESS)
         role.set_defaults(start=start)
         if name == "serve":
-            role.add_argument("--roles", default="api", help="which of api, gateway, registry, ui this process serves")
+            role.add_argument("--roles", choices=["api"], default="api", help="what this process serves")
             role.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)
         if name == "migrate":
             role.add_argument("--quiet", action="store_true", help="say nothing when all is well")

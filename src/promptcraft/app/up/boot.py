@@ -51,7 +51,6 @@ class Options:
     port: int = 8000
     embedded: Embedded = Embedded()
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    verbose: bool = False
     json: bool = False
     demo: bool = False
     program: tuple[str, ...] = PROGRAM
@@ -88,7 +87,7 @@ class Start:
         self.terminal.step("API", f"ready at {url}")
         # two processors are long busy with imports: the door came first
         for role in _BACKGROUND:
-            self._watch(role.name, partial(home.start, role), home.log(role), stop_seconds=role.stop_seconds)
+            self._watch(role.name, partial(home.start, role), home.log(role))
         if not administrator.known():
             with self._errand(home, _BOOTSTRAP, output=subprocess.PIPE) as bootstrap:
                 self._finish(home, _BOOTSTRAP, bootstrap)
@@ -161,9 +160,8 @@ class Start:
         start: Callable[[], subprocess.Popen[bytes]],
         log: Path,
         stop_signal: signal.Signals = signal.SIGTERM,
-        stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        self.supervisor.add(Child(name, start(), start, log, stop_signal, stop_seconds))
+        self.supervisor.add(Child(name, start(), start, log, stop_signal, STOP_SECONDS))
         self.terminal.moment(f"{name} started")
 
     def _gate(self, name: str) -> Gate:

@@ -47,7 +47,6 @@ class Role:
 
     name: str
     arguments: tuple[str, ...]
-    stop_seconds: float = 10
     needs_owner: bool = False
     inherited: tuple[int, ...] = ()
 
