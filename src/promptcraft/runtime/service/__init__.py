@@ -1,6 +1,7 @@
 """Desired state in, running programs out."""
 
 from promptcraft.runtime.service.desired import (
+    WAKEUP,
     desire,
     instance,
     instances,
@@ -14,6 +15,7 @@ from promptcraft.runtime.service.keeper import Pace
 from promptcraft.runtime.service.loop import LeaseLost, run_host
 
 __all__ = [
+    "WAKEUP",
     "LeaseLost",
     "Pace",
     "desire",
