@@ -9,10 +9,8 @@ from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.kernel.context import WorkContext, enter, host_name
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.wakeups import woken
-from promptcraft.runtime import host_place, run_host
+from promptcraft.runtime import WAKEUP, host_place, run_host
 from promptcraft.settings import Settings, load_settings
-
-_WAKEUP = "runtime"
 
 
 def main(gate: int | None) -> int:
@@ -31,6 +29,6 @@ async def _serve(settings: Settings) -> None:
     driver = driver_of(settings, commands_only=False)
     identifier = str(new_id())
     with enter(WorkContext("runtime", identifier, identifier)):
-        async with woken(process.redis, _WAKEUP) as event:
+        async with woken(process.redis, WAKEUP.kind) as event:
             await run_host(process.db, driver, host_name(), place, woken=event, stopping=stopping)
     await process.close()

@@ -21,6 +21,7 @@ from promptcraft.runtime.schemas import (
     RuntimeUsage,
 )
 from promptcraft.runtime.service import (
+    WAKEUP,
     LeaseLost,
     Pace,
     desire,
@@ -35,6 +36,7 @@ from promptcraft.runtime.service import (
 )
 
 __all__ = [
+    "WAKEUP",
     "CompletedRun",
     "Environment",
     "HostPlaces",
