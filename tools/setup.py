@@ -385,7 +385,6 @@ def is_done() -> bool:
 def set_up(wheels: Path | None, *, agents_only: bool) -> None:
     os.umask(0o022)  # agents run as somebody else and must be able to read
     check_machine()
-    install_system_packages()
     with alone():
         if is_done():
             return
@@ -406,10 +405,10 @@ def main() -> int:
         "--agents-only", action="store_true", help="rebuild only the SDK's wheel and the agents' environment"
     )
     options = parser.parse_args()
-    if is_done():
-        return 0
     try:
-        set_up(options.wheels, agents_only=options.agents_only)
+        install_system_packages()
+        if not is_done():
+            set_up(options.wheels, agents_only=options.agents_only)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
