@@ -117,9 +117,9 @@ async def test_every_change_raises_the_revision_and_no_change_does_not(db: Datab
         seen = [await revision(session, actor)]
         await register_server(session, actor, agent())
         seen.append(await revision(session, actor))
-        await set_status(session, actor, "tax_advisor", "production", ServerStatus.UNHEALTHY)
+        await set_status(session, actor, "tax_advisor", "production", ServerStatus.STOPPED)
         seen.append(await revision(session, actor))
-        await set_status(session, actor, "tax_advisor", "production", ServerStatus.UNHEALTHY)
+        await set_status(session, actor, "tax_advisor", "production", ServerStatus.STOPPED)
         seen.append(await revision(session, actor))
         await unregister_server(session, actor, "tax_advisor", "production")
         seen.append(await revision(session, actor))
@@ -160,11 +160,3 @@ async def test_a_registration_tells_its_evaluation_to_whoever_takes_it_in(db: Da
 
     (fact,) = [one for one in facts if isinstance(one, ServerRegistered) and one.evaluation]
     assert (fact.server, fact.version, fact.evaluation) == ("tax_advisor", "1", Evaluation(questions=13, correct=11))
-
-
-def test_a_contracts_hash_changes_with_what_callers_rely_on_and_with_nothing_else():
-    reordered = ToolContract.model_validate_json('{"input_schema":{"type":"object"},"description":"Ask.","name":"ask"}')
-
-    assert reordered.sha256 == ASK.sha256
-    assert ASK.model_copy(update={"description": "Ask!"}).sha256 != ASK.sha256
-    assert ASK.model_copy(update={"output_schema": {}}).sha256 != ASK.sha256

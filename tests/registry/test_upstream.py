@@ -81,12 +81,15 @@ async def test_a_call_brings_the_arguments_there_and_the_structured_answer_back(
 
 
 async def test_a_tools_name_that_no_header_can_hold_is_still_called_by_it(upstream: SocketUpstream, directory: Path):
+    def find() -> str:
+        return "found"
+
     server = MCPServer("clerk")
-    server.add_tool(lambda: "found", name="daň")
+    server.add_tool(find, name="daň")
     async with serving(app_of(server), directory / "s") as endpoint:
         result = await upstream.call_tool(endpoint, "daň", {}, 5)
 
-    assert result.text == "found"
+    assert result.structured == {"result": "found"}
 
 
 async def test_a_failure_of_the_tool_is_told_with_its_words(upstream: SocketUpstream, directory: Path):

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from promptcraft.kernel.outbox import Fact
 from promptcraft.kernel.texts import Quoted, Storable, storable
-from promptcraft.registry import Environment, ServerName
+from promptcraft.registry import ServerName
+from promptcraft.runtime import Environment
 
 StepStatus = Literal["completed", "declined", "failed", "timed_out"]
 # Money is exact inside and a number on the wire.

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Numeric, PrimaryKeyConstraint, Text, f
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
-from promptcraft.registry import Environment
+from promptcraft.runtime import Environment
 
 _SCHEMA = "orchestrator"
 _BY_DAY = {"schema": _SCHEMA, "postgresql_partition_by": "RANGE (created_at)"}
@@ -50,7 +50,6 @@ class ExecutionRow(Base):
     error: Mapped[str | None]
     error_code: Mapped[str | None]
     trace_id: Mapped[str | None]
-    request_id: Mapped[str]
     deadline: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

@@ -3,7 +3,6 @@
 from promptcraft.registry.clients import McpUpstream, SocketUpstream
 from promptcraft.registry.errors import ServerNotFound, UpstreamFailed, UpstreamTimedOut, UpstreamUnavailable
 from promptcraft.registry.schemas import (
-    Environment,
     Evaluation,
     Kind,
     Server,
@@ -25,7 +24,6 @@ from promptcraft.registry.service import (
 )
 
 __all__ = [
-    "Environment",
     "Evaluation",
     "Kind",
     "McpUpstream",

@@ -1,24 +1,22 @@
 """What a registered server looks like: who it is, what it is about, where it answers, which tools it has."""
 
-import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptcraft.kernel.outbox import Fact
+from promptcraft.runtime import Environment
+from promptcraft_sdk.configuration import NAME_PATTERN
 
-Environment = Literal["production", "staging", "development"]
 Kind = Literal["agent", "mcp_server"]
-ServerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
+ServerName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class ServerStatus(StrEnum):
     RUNNING = "running"
-    UNHEALTHY = "unhealthy"
     STOPPED = "stopped"
 
 
@@ -31,11 +29,6 @@ class ToolContract(BaseModel):
     description: str = ""
     input_schema: dict[str, Any] = {}
     output_schema: dict[str, Any] | None = None
-
-    @property
-    def sha256(self) -> str:
-        """Changes with anything that a caller of the tool relies on."""
-        return hashlib.sha256(orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 class Evaluation(BaseModel):
@@ -93,9 +86,8 @@ class ServerRegistered(Fact):
 
 
 class ToolResult(BaseModel):
-    """What a tool answered: its structured content where it gives one, and its text."""
+    """What a tool answered: its structured content where it gives one."""
 
     model_config = ConfigDict(frozen=True)
 
     structured: dict[str, Any] | None
-    text: str

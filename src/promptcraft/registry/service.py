@@ -12,7 +12,6 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.registry import SERVER_REGISTERED, SERVER_STATUS_CHANGED, SERVER_UNREGISTERED
 from promptcraft.registry.errors import ServerNotFound
 from promptcraft.registry.schemas import (
-    Environment,
     Kind,
     Server,
     ServerRegistered,
@@ -21,6 +20,7 @@ from promptcraft.registry.schemas import (
     ToolContract,
 )
 from promptcraft.registry.tables import RevisionRow, ServerRow, ToolRow
+from promptcraft.runtime import Environment
 
 
 async def register_server(session: AsyncSession, actor: Actor, registration: ServerRegistration) -> Server:
@@ -28,15 +28,14 @@ async def register_server(session: AsyncSession, actor: Actor, registration: Ser
     described = registration.model_dump(exclude={"tools", "evaluation", "name", "environment"})
     described |= {"registered_at": clock.now()}
     key = {"org_id": actor.org_id, "name": registration.name, "environment": registration.environment}
-    row = await session.scalar(
+    written = await session.scalars(
         insert(ServerRow)
         .values(**key, **described)
         .on_conflict_do_update(constraint="server_pkey", set_=described)
         .returning(ServerRow)
         .execution_options(populate_existing=True)
     )
-    if row is None:
-        raise ServerNotFound
+    row = written.one()
     await _replace_tools(session, row, registration.tools)
     await _count_change(session, actor)
     await audit.record(
@@ -138,7 +137,6 @@ async def _replace_tools(session: AsyncSession, row: ServerRow, tools: Sequence[
             "description": tool.description,
             "input_schema": orjson.dumps(tool.input_schema).decode(),
             "output_schema": None if tool.output_schema is None else orjson.dumps(tool.output_schema).decode(),
-            "sha256": tool.sha256,
         }
         for position, tool in enumerate(tools)
     ]

@@ -50,7 +50,6 @@ class ToolRow(Base):
     description: Mapped[str]
     input_schema: Mapped[str]
     output_schema: Mapped[str | None]
-    sha256: Mapped[str]
 
 
 class RevisionRow(Base):

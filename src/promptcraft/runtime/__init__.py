@@ -9,6 +9,7 @@ from promptcraft.runtime.errors import (
     NotRunnable,
 )
 from promptcraft.runtime.schemas import (
+    ENVIRONMENTS,
     CompletedRun,
     Environment,
     HostReport,
@@ -38,6 +39,7 @@ from promptcraft.runtime.service import (
 __all__ = [
     "WAKEUP",
     "CompletedRun",
+    "ENVIRONMENTS",
     "Environment",
     "HostPlaces",
     "HostReport",

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptcraft.kernel.outbox import Fact
+from promptcraft_sdk.configuration import NAME_PATTERN
 
 MEBIBYTE = 1024 * 1024
 
 Verdict = Literal["held", "leaked"]
 Environment = Literal["production", "staging", "development"]
+# the one that counts most first
+ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 RestartPolicy = Literal["unless-stopped", "always", "no"]
 # pending: nothing done yet; failed: ended or never started, `last_error` says why; stopped: ended well, stays ended
 Observed = Literal["pending", "starting", "healthy", "unhealthy", "failed", "stopped"]
@@ -118,7 +121,7 @@ class IsolationReport(_Frozen):
 class InstanceDesired(_Frozen):
     """An agent's version that shall run in an environment. Asking for the same one again changes what is different."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     version: Annotated[str, Field(min_length=1, max_length=40)]
     environment: Environment = "development"
     code: Path

@@ -25,7 +25,7 @@ create table registry.server (
     constraint ck_server_name check (name ~ '^[a-z][a-z0-9_]{2,40}$'),
     constraint ck_server_kind check (kind in ('agent', 'mcp_server')),
     constraint ck_server_environment check (environment in ('production', 'staging', 'development')),
-    constraint ck_server_status check (status in ('running', 'unhealthy', 'stopped'))
+    constraint ck_server_status check (status in ('running', 'stopped'))
 );
 
 create table registry.tool (
@@ -37,7 +37,6 @@ create table registry.tool (
     description text not null,
     input_schema text not null,
     output_schema text,
-    sha256 text not null,
     constraint tool_pkey primary key (org_id, server, environment, name),
     constraint fk_tool_org_id_server_environment foreign key (org_id, server, environment)
         references registry.server (org_id, name, environment) on delete cascade

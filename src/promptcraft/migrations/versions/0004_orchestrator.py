@@ -29,7 +29,6 @@ create table orchestrator.workflow_executions (
     error text,
     error_code text,
     trace_id text,
-    request_id text not null,
     deadline timestamptz not null,
     finished_at timestamptz,
     constraint workflow_executions_pkey primary key (org_id, created_at, id),

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft import runtime
 from promptcraft.kernel.actor import Actor
 from promptcraft.orchestrator.service.planning import Endpoints
-from promptcraft.registry import Environment, Server, ServerStatus
+from promptcraft.registry import Server, ServerStatus
+from promptcraft.runtime import Environment
 
 
 async def running_endpoints(session: AsyncSession, actor: Actor, servers: Sequence[Server]) -> Endpoints:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.kernel import context, telemetry
+from promptcraft.kernel import telemetry
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_COMPLETED,
@@ -89,7 +89,6 @@ async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, s
             status=ExecutionStatus.RUNNING,
             candidates=ledger.candidates_text(plan.candidates),
             trace_id=telemetry.trace_id(),
-            request_id=context.current().request_id,
             deadline=created_at + timedelta(seconds=asked.time_limit_seconds),
         )
     )

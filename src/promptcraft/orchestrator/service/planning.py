@@ -7,9 +7,9 @@ from promptcraft.kernel.errors import FieldProblem
 from promptcraft.orchestrator.errors import AgentNotFound, AgentNotRunning, NoAgents
 from promptcraft.orchestrator.schemas import Asked, Candidate
 from promptcraft.orchestrator.service.routing import CLOSE, ENOUGH, MOST_ASKED, RoutingIndex, Weighed
-from promptcraft.registry import Environment, Server
+from promptcraft.registry import Server
+from promptcraft.runtime import ENVIRONMENTS, Environment
 
-_PREFERENCE: Mapping[Environment, int] = {"production": 0, "staging": 1, "development": 2}
 _MOST_NAMED = 5
 
 Endpoints = Mapping[tuple[str, Environment], str]
@@ -83,7 +83,7 @@ def _agents(weighed: Sequence[Weighed]) -> list[list[Weighed]]:
 
 
 def _preference(server: Server) -> int:
-    return _PREFERENCE[server.environment]
+    return ENVIRONMENTS.index(server.environment)
 
 
 def _not_there(asked: Asked, index: RoutingIndex) -> AgentNotFound | AgentNotRunning:

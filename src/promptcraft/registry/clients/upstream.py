@@ -106,9 +106,12 @@ class SocketUpstream:
         await self._shrink()
 
     async def _shrink(self) -> None:
-        excess = len(self._pool) - _MOST_SOCKETS
-        for endpoint in [one for one, pooled in self._pool.items() if not pooled.users][: max(0, excess)]:
-            await self._pool.pop(endpoint).client.aclose()
+        # Chosen anew each time: while one is closed, another may be taken into use or closed by somebody else.
+        while len(self._pool) > _MOST_SOCKETS:
+            unused = next((endpoint for endpoint, pooled in self._pool.items() if not pooled.users), None)
+            if unused is None:
+                return
+            await self._pool.pop(unused).client.aclose()
 
 
 @asynccontextmanager

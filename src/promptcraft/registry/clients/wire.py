@@ -97,13 +97,11 @@ def tools_of(result: Mapping[str, Any]) -> list[ToolContract]:
 
 def outcome_of(result: Mapping[str, Any]) -> ToolResult:
     """What a tool answered. Raises UpstreamFailed where the tool says that it failed."""
-    text = _text(result.get("content"))
     if result.get("isError"):
+        text = _text(result.get("content"))
         raise UpstreamFailed(f"The tool failed: {text[:_LONGEST_REASON] or 'it does not say why'}")
     structured = result.get("structuredContent")
-    return ToolResult(
-        structured=cast("dict[str, Any]", structured) if isinstance(structured, dict) else None, text=text
-    )
+    return ToolResult(structured=cast("dict[str, Any]", structured) if isinstance(structured, dict) else None)
 
 
 def _contract(tool: object) -> ToolContract:
