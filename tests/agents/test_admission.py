@@ -1,9 +1,14 @@
 """Whether an agent can be made: every reason why not at once, each with its place; and nothing made then."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from promptcraft.agents.errors import SpecNotUsable
+from promptcraft.agents.schemas import KnowledgeSource
+from promptcraft.agents.service.sources import documents_at, gather
 from tests.agents.conftest import SPEC, left_behind, packed, uploaded
 
 PATH = "/api/v4/admin/agents/create"
@@ -144,3 +149,57 @@ async def test_viewers_and_analysts_may_not_create_and_developers_may(person, no
     assert (await (await person("analyst")).post(PATH, body)).status_code == 403
     assert (await (await person("developer")).post(PATH, body)).status_code == 422
     assert (await nobody.post(PATH, json=body)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"domain": "fin\0ance"},
+        {"description": "\0"},
+        {"display_name": "a\0"},
+        {"keywords": ["vat", "\0"]},
+        {"capabilities": ["Find\0it"]},
+        source("markdown", "upload:sha256:\0"),
+        source("markdown", "/srv/\0"),
+    ],
+)
+async def test_the_character_that_no_database_holds_is_refused_where_it_stands(alice, spec):
+    status, problems = await asked(alice, spec=spec)
+
+    assert status == 422
+    assert list(problems.values()) == ["must not hold the character U+0000"]
+
+
+async def test_a_tool_of_a_name_that_cannot_be_is_refused_and_an_agent_of_one_is_not_there(alice):
+    status, problems = await asked(alice, integration_config={"required_tools": ["a\0b"]})
+    assert (status, list(problems)) == (422, ["/integration_config/required_tools/0"])
+
+    for path in ("", "/logs", "/repository"):
+        assert (await alice.get(f"/api/v4/admin/agents/a%00b{path}")).status_code == 404
+    assert (await alice.delete("/api/v4/admin/agents/a%00b")).status_code == 404
+    assert (await alice.get("/api/v4/admin/agents", domain="\0")).status_code == 400
+
+
+async def test_of_two_who_ask_for_one_name_at_once_one_gets_it(alice):
+    body = {"agent_spec": {**SPEC, "knowledge_sources": [{"type": "markdown", "source": await uploaded(alice)}]}}
+
+    answers = await asyncio.gather(*(alice.post(PATH, body) for _ in range(4)))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert {answer.json().get("code") for answer in answers} == {None, "agent_exists"}
+
+
+async def test_a_source_that_leads_elsewhere_once_it_was_admitted_is_not_read(alice, platform, tmp_path):
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    for directory in (root / "docs", secret):
+        directory.mkdir(parents=True)
+        (directory / "a.md").write_text("# A")
+    factory = replace(platform.parts.factory, knowledge_roots=(root,))
+    admitted = KnowledgeSource(type="markdown", source=str(root / "docs"))
+    assert documents_at(factory, alice.org_id, admitted) == ["a.md"]
+
+    (root / "docs").rename(root / "other")
+    (root / "docs").symlink_to(secret)
+
+    with pytest.raises(SpecNotUsable, match="no longer"):
+        gather(factory, alice.org_id, [admitted], tmp_path / "copy")

@@ -144,6 +144,43 @@ async def test_bomb_is_refused_before_it_is_unpacked(alice, platform, make):
     assert kept(platform) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "says"), [("a.json", 5_000_001, "larger than 5 MB"), ("a.md", 20_000_001, "larger than 20 MB")]
+)
+async def test_document_larger_than_agents_read_is_refused_by_name(alice, platform, name, size, says):
+    before = kept(platform)
+
+    answer = await send(alice, gzip.compress(archive((name, b"1" * size))))
+
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == f"/{name}"
+    assert says in error["detail"]
+    assert kept(platform) == before
+
+
+async def test_client_that_hangs_up_leaves_no_documents_and_no_failure_of_ours(alice, platform):
+    before = kept(platform)
+    arriving = iter([{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}])
+    headers = [(name.lower().encode(), value.encode()) for name, value in alice.client.headers.items()]
+    scope = {
+        "type": "http", "method": "POST", "path": UPLOADS, "raw_path": UPLOADS.encode(), "query_string": b"",
+        "headers": headers, "http_version": "1.1", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("test", 80),
+        "root_path": "",
+    }  # fmt: skip
+
+    async def receive():
+        return next(arriving)
+
+    async def send_nowhere(_message):
+        pass
+
+    await platform.asgi(scope, receive, send_nowhere)
+
+    assert kept(platform) == before
+    assert await alice.events() == [REQUEST_INVALID.id]
+
+
 async def test_who_may_not_upload_leaves_a_denial_and_nothing_else(person, platform):
     viewer = await person("viewer")
     before = kept(platform)

@@ -50,6 +50,13 @@ class ArchiveTooLarge(TooLarge):
     next_step = "Send at most 100 MB of documents, unpacked; make several agents of more."
 
 
+class StorageFull(PlatformError):
+    status = 507
+    code = "storage_full"
+    title = "There is no room for the documents"
+    next_step = "Have space freed where the platform's data directory is, then send it again."
+
+
 class KnowledgeNotUsable(PlatformError):
     status = 422
     code = "knowledge_not_usable"

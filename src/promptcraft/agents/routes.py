@@ -28,6 +28,7 @@ from promptcraft.kernel.audit.catalogue.agents import (
     KNOWLEDGE_UPLOADED,
 )
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment
 
 router = APIRouter(prefix="/api/v4/admin", tags=["agents"])
@@ -40,7 +41,7 @@ async def _factory(request: Request) -> Factory:
 OwnFactory = Annotated[Factory, Depends(_factory)]
 Reader = Annotated[Actor, requires(Permission.AGENT_READ)]
 # Longer than any name can be, so that a name too long is one that does not exist, not a malformed path.
-AgentPath = Annotated[str, Path(max_length=500)]
+AgentPath = Annotated[str, Path(max_length=500), Storable]
 
 
 @router.post("/agents/create", status_code=202)
@@ -74,7 +75,7 @@ async def list_agents(
     actor: Reader,
     session: Session,
     status: AgentStatus | None = None,
-    domain: Annotated[str | None, Query(max_length=200)] = None,
+    domain: Annotated[Annotated[str, Storable] | None, Query(max_length=200)] = None,
 ) -> Envelope[list[Agent]]:
     """The organisation's agents by name."""
     return Envelope(data=await service.list_agents(session, actor, status=status, domain=domain))

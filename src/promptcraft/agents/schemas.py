@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from promptcraft.kernel.jobs import StepView
+from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment, RestartPolicy
+from promptcraft_sdk.configuration import NAME_PATTERN
 
-NAME_PATTERN = "^[a-z][a-z0-9_]{2,40}$"
 _LONGEST_TEXT = 10_000
 
 AgentStatus = Literal["building", "built", "deploying", "running", "unhealthy", "stopped", "failed"]
@@ -30,8 +31,8 @@ AgentName = Annotated[
     Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{1,39}[a-z0-9]$", "examples": ["tax_advisor"]}),
 ]
 Frequency = Literal["daily", "weekly", "monthly"]
-Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
-Word = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT), Storable]
+Word = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT), Storable]
 
 
 class _Body(BaseModel):
@@ -42,7 +43,9 @@ class KnowledgeSource(_Body):
     """Where an agent's knowledge comes from: an upload's `source`, or a directory of this host that settings allow."""
 
     type: Literal["markdown", "json", "api", "database"]
-    source: Annotated[str, Field(min_length=1, max_length=1_000, examples=["upload:sha256:9f86d081884c7d65…"])]
+    source: Annotated[
+        str, Field(min_length=1, max_length=1_000, examples=["upload:sha256:9f86d081884c7d65…"]), Storable
+    ]
     update_frequency: Frequency | None = None
 
 
@@ -50,7 +53,7 @@ class AgentSpec(_Body):
     name: AgentName
     display_name: Text = ""
     description: Text = ""
-    domain: Annotated[str, Field(max_length=200, examples=["finance"])]
+    domain: Annotated[str, Field(max_length=200, examples=["finance"]), Storable]
     keywords: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
     capabilities: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
     knowledge_sources: Annotated[tuple[KnowledgeSource, ...], Field(max_length=20)] = ()

@@ -2,14 +2,11 @@
 
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from promptcraft.agents import service
 from promptcraft.agents.schemas import Order, Removal
 from promptcraft.agents.service import Factory, building, deploying
-from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.db import Database
-from promptcraft.kernel.jobs import JobKind, JobView, StandingJob, Step
+from promptcraft.kernel.jobs import JobKind, StandingJob, Step
 
 FORGET_UPLOADS = "agents.forget_interrupted_uploads"
 _HOUR = 3600.0
@@ -17,13 +14,9 @@ _HOUR = 3600.0
 
 def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
     """Creating, deploying and removing agents."""
-
-    async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> None:
-        await service.creation_ended(session, actor, job, factory)
-
     build, deploy = _build_steps(factory), _deploy_steps(factory)
     return (
-        JobKind(Order.CREATE, Order, (*build, *deploy), creation_ended),
+        JobKind(Order.CREATE, Order, (*build, *deploy), service.creation_ended),
         JobKind(Order.DEPLOY, Order, deploy, service.deployment_ended),
         JobKind(
             Removal.KIND,

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from promptcraft.kernel import context
 from promptcraft.kernel.actor import Actor, platform_actor
@@ -28,6 +29,7 @@ from promptcraft.kernel.errors import (
 from promptcraft.kernel.telemetry import get_logger
 
 MEDIA_TYPE = "application/problem+json"
+_HUNG_UP = 499
 _log = get_logger(__name__)
 
 
@@ -36,6 +38,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PlatformError, _platform_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -148,6 +151,20 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
         }
         return JSONResponse(body, status.value, error.headers, MEDIA_TYPE)
     return answer
+
+
+async def _disconnected(request: Request, error: Exception) -> Response:
+    """Nobody is left to read the answer; its status is for the metrics (nginx's "client closed request")."""
+    if not isinstance(error, ClientDisconnect):
+        raise error
+    action = context.current().action
+    if isinstance(action, Event):
+        actor: Actor = getattr(request.state, "actor", None) or platform_actor(context.current().request_id)
+        reason = "the client hung up before its request was whole"
+        await record_outcome(
+            request.app.state.db, actor, action, Outcome.DISCONNECT, status_code=_HUNG_UP, reason=reason
+        )
+    return Response(status_code=_HUNG_UP)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import json
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import IO
 
 from promptcraft.agents.errors import ArchiveNotUsable, ArchiveTooLarge
 from promptcraft.kernel.errors import FieldProblem
+from promptcraft_sdk.knowledge import KnowledgeError, check_json, largest
 
 MOST_BYTES = 100 * 10**6
 MOST_DOCUMENTS = 10_000
@@ -101,6 +101,8 @@ def _documents(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
                 raise ArchiveTooLarge(f"It holds more than {MOST_DOCUMENTS:,} documents.")
             if entry.size > left:
                 raise ArchiveTooLarge("Its documents are larger than 100 MB.")
+            if entry.size > largest(name):
+                raise _refused(name, f"is larger than {largest(name) // 10**6} MB")
             left -= entry.size
             file = tar.extractfile(entry)
             content = file.read() if file else b""
@@ -135,9 +137,9 @@ def _check_content(name: str, content: bytes) -> None:
         raise _refused(name, "holds a NUL character")
     if name.lower().endswith(".json"):
         try:
-            json.loads(text)
-        except (ValueError, RecursionError) as problem:
-            raise _refused(name, f"is not JSON: {str(problem)[:200]}") from None
+            check_json(name, text)
+        except KnowledgeError as problem:
+            raise _refused(name, f"is not usable JSON: {problem.detail}") from None
 
 
 def _encodable(name: str) -> bool:

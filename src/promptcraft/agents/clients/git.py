@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
+from tempfile import mkdtemp
 
 from promptcraft.agents.errors import GitFailed
 
 BRANCH = "main"
 _SECONDS = 60.0
+# The kernel ends git with the process that started it.
+_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _PLAIN = ("-c", "core.bare=false", "-c", "core.autocrlf=false")
 
 
@@ -26,8 +29,7 @@ class Repository:
 
         The same tree, message and time are the same commit, so doing it again changes nothing. Raises GitFailed.
         """
-        work = self.path.with_name(self.path.name + ".new")
-        await asyncio.to_thread(_make_room, work)
+        work = await asyncio.to_thread(_room_beside, self.path) / "new"
         await self._git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(work))
         inside = (f"--git-dir={work}", f"--work-tree={tree}", *_PLAIN)
         await self._git(None, *inside, "add", "--all", "--force", ".")
@@ -38,14 +40,12 @@ class Repository:
 
     async def check_out(self, commit: str, target: Path) -> None:
         """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""
-        partial = target.with_name(target.name + ".new")
-        index = partial.with_name(partial.name + ".index")
-        await asyncio.to_thread(_make_room, partial, index)
+        room = await asyncio.to_thread(_room_beside, target)
+        partial = room / "new"
         await asyncio.to_thread(partial.mkdir)
         inside = (f"--git-dir={self.path}", f"--work-tree={partial}", *_PLAIN)
         checkout = ("checkout", "--quiet", "--force", commit, "--", ".")
-        await self._git({"GIT_INDEX_FILE": str(index)}, *inside, *checkout)
-        await asyncio.to_thread(index.unlink, missing_ok=True)
+        await self._git({"GIT_INDEX_FILE": str(room / "index")}, *inside, *checkout)
         await asyncio.to_thread(_replace, partial, target)
 
     async def bundle(self) -> bytes:
@@ -76,36 +76,35 @@ class Repository:
         }
         try:
             process = await asyncio.create_subprocess_exec(
-                "git", *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL,
+                *_WITH_US, "git", *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
         except FileNotFoundError:
-            raise GitFailed("git is not installed on the platform's host.") from None
+            raise GitFailed("git or setpriv is not installed on the platform's host.") from None
         try:
             output, errors = await asyncio.wait_for(process.communicate(), _SECONDS)
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise GitFailed(f"git did not end within {_SECONDS:g} s.") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode:
             raise GitFailed(f"git: {errors.decode(errors='replace').strip()[:1000]}")
         return output
 
 
-def _make_room(directory: Path, index: Path | None = None) -> None:
-    """Remove what a git that was killed may have left there, and make sure of the directory above."""
-    _clear(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    if index is not None:
-        for left in (index, index.with_name(index.name + ".lock")):
-            left.unlink(missing_ok=True)
-
-
-def _clear(path: Path) -> None:
-    if path.exists():
-        shutil.rmtree(path)
+def _room_beside(place: Path) -> Path:
+    """A new directory that nobody else writes to, on the same disk; what killed attempts left is removed."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f"{place.name}.new-"
+    for left in place.parent.glob(prefix + "*"):
+        shutil.rmtree(left)
+    return Path(mkdtemp(prefix=prefix, dir=place.parent))
 
 
 def _replace(made: Path, target: Path) -> None:
-    _clear(target)
+    if target.exists():
+        shutil.rmtree(target)
     made.rename(target)
+    shutil.rmtree(made.parent)

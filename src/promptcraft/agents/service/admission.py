@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.agents.errors import SpecNotUsable
 from promptcraft.agents.schemas import AgentCreate, AgentSpec, KnowledgeSource, ResourceLimits
 from promptcraft.agents.service.factory import Factory
-from promptcraft.agents.service.sources import UPLOAD_PREFIX, documents_at
+from promptcraft.agents.service.sources import UPLOAD_PREFIX, documents_at, source_directory
 from promptcraft.agents.tables import UploadRow
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.errors import FieldProblem
@@ -142,18 +142,11 @@ async def _source_problem(
         sha256 = source.source.removeprefix(UPLOAD_PREFIX)
         if await session.get(UploadRow, (actor.org_id, sha256)) is None:
             return "source", "names no upload of your organisation; upload the documents first"
-    elif not await asyncio.to_thread(_below_a_root, source.source, factory.knowledge_roots):
+    elif await asyncio.to_thread(source_directory, factory, actor.org_id, source) is None:
         return "source", "is neither an upload nor in a directory that PROMPTCRAFT_KNOWLEDGE_ROOTS allows"
     if not await asyncio.to_thread(documents_at, factory, actor.org_id, source):
         return "source", f"holds no {source.type} documents"
     return None
-
-
-def _below_a_root(source: str, roots: tuple[Path, ...]) -> bool:
-    if "\0" in source or not source.startswith("/"):
-        return False
-    path = Path(source).resolve()
-    return path.is_dir() and any(path.is_relative_to(root.resolve()) for root in roots)
 
 
 def _frequency_warnings(sources: tuple[KnowledgeSource, ...]) -> Iterator[str]:

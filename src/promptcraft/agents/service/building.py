@@ -102,7 +102,22 @@ async def verify(factory: Factory, step: StepContext) -> dict[str, Any]:
 
 
 async def commit(factory: Factory, step: StepContext) -> dict[str, Any]:
-    """Make the git repository with its one commit, check the version out, and record both."""
+    """Make the git repository with its one commit, check the version out, record both, and clear the workspace.
+
+    Killed before its outcome was kept, the step runs again: what is recorded is neither made nor recorded twice.
+    """
+    order: Order = step.payload
+    async with step.unit_of_work() as session:
+        known = await session.get(VersionRow, (step.actor.org_id, order.agent_id, order.version))
+    made = {"commit": known.commit, "tree": known.tree_sha256} if known else await _make_version(factory, step)
+    try:
+        await undo_workspace(factory, step)
+    except OSError as error:
+        await step.warn(f"The workspace {factory.places.workspace(step.job_id)} could not be removed: {error}")
+    return made
+
+
+async def _make_version(factory: Factory, step: StepContext) -> dict[str, Any]:
     order: Order = step.payload
     org_id, number = step.actor.org_id, order.version
     repository = Repository(factory.places.repository(org_id, order.agent_id), factory.git_author)
@@ -113,18 +128,15 @@ async def commit(factory: Factory, step: StepContext) -> dict[str, Any]:
     tree = await asyncio.to_thread(tree_sha256, version)
     ingested = step.results["ingest"]
     async with step.unit_of_work() as session:
-        known = await session.get(VersionRow, (org_id, order.agent_id, number))
-        # Killed before its outcome was kept, the step runs again: what is recorded is not recorded twice.
-        if known is None or known.commit != made:
-            row = VersionRow(
-                org_id=org_id, agent_id=order.agent_id, number=number, commit=made, tree_sha256=tree,
-                documents=ingested["documents"], passages=ingested["passages"], built_at=clock.now(),
-            )  # fmt: skip
-            await session.merge(row)
-            await audit.record(
-                session, step.actor, AGENT_BUILT, resource=order.spec.name, agent=order.spec.name,
-                version=number, commit=made, documents=ingested["documents"],
-            )  # fmt: skip
+        row = VersionRow(
+            org_id=org_id, agent_id=order.agent_id, number=number, commit=made, tree_sha256=tree,
+            documents=ingested["documents"], passages=ingested["passages"], built_at=clock.now(),
+        )  # fmt: skip
+        session.add(row)
+        await audit.record(
+            session, step.actor, AGENT_BUILT, resource=order.spec.name, agent=order.spec.name,
+            version=number, commit=made, documents=ingested["documents"],
+        )  # fmt: skip
     return {"commit": made, "tree": tree}
 
 

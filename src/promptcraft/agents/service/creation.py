@@ -1,12 +1,11 @@
 """Asking for an agent, and what became of it."""
 
-import asyncio
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.agents.clients.places import remove
 from promptcraft.agents.errors import (
     AgentBusy,
     AgentExists,
@@ -56,28 +55,19 @@ async def create_agent(session: AsyncSession, actor: Actor, factory: Factory, re
     """
     spec, config = request.agent_spec, request.deployment_config
     name = spec.name
-    taken = select(AgentRow.id).where(AgentRow.org_id == actor.org_id, AgentRow.name == name)
     warnings = await admit(session, actor, factory, request)
-    if await session.scalar(taken) is not None:
-        raise AgentExists(f"There is an agent {name} already.")
     memory, cpus = limits_of(config.resource_limits, factory)
     order = Order(
         agent_id=new_id(), version=1, spec=spec, environment=config.environment, memory_bytes=memory,
         cpus=float(cpus), requested_at=clock.now(), deploys=config.auto_deploy,
     )  # fmt: skip
-    session.add(
-        AgentRow(
-            org_id=actor.org_id,
-            id=order.agent_id,
-            name=name,
-            domain=spec.domain,
-            stage="building",
-            version=1,
-            order=order.model_dump_json(),
-            created_by=actor.user_id,
-            created_at=order.requested_at,
-        )  # fmt: skip
-    )
+    row = {
+        "org_id": actor.org_id, "id": order.agent_id, "name": name, "domain": spec.domain, "stage": "building",
+        "version": 1, "order": order.model_dump_json(), "created_by": actor.user_id, "created_at": order.requested_at,
+    }  # fmt: skip
+    new = insert(AgentRow).values(row).on_conflict_do_nothing(constraint="agent_org_id_name_key")
+    if await session.scalar(new.returning(AgentRow.id)) is None:
+        raise AgentExists(f"There is an agent {name} already.")
     estimate = await _estimate(session, actor)
     steps = BUILD_STEPS + DEPLOY_STEPS if order.deploys else BUILD_STEPS
     job_id = await enqueue(session, actor, Order.CREATE, order, steps, warnings=warnings)
@@ -104,7 +94,7 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
     if request.agent_name != name:
         what = f"must be {name}, as in the path"
         raise SpecNotUsable("The path and the body name two agents.", errors=[FieldProblem("/agent_name", what)])
-    row = await _locked(session, actor, name)
+    row = await idle_agent(session, actor, name)
     running = await instances(session, actor, name=name, version=str(row.version), environment=request.environment)
     order = Order.model_validate_json(row.order).model_copy(
         update={
@@ -146,10 +136,9 @@ async def deployment_progress(session: AsyncSession, actor: Actor, deployment_id
     return _progress(job)
 
 
-async def creation_ended(session: AsyncSession, actor: Actor, job: JobView, factory: Factory) -> None:
+async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> None:
     """Make the end of a creation true: a built or deployed agent, or nothing but the record of why."""
     order = Order.model_validate_json(job.payload)
-    await asyncio.to_thread(remove, factory.places.workspace(job.id))
     agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
     if job.state is JobState.COMPLETED:
         if agent is not None and not order.deploys:
@@ -182,12 +171,8 @@ def repository_url(name: str) -> str:
     return f"/api/v4/admin/agents/{name}/repository"
 
 
-async def _estimate(session: AsyncSession, actor: Actor) -> float | None:
-    seconds = await median_duration(session, actor.org_id, Order.CREATE)
-    return None if seconds is None else round(seconds / 60, 3)
-
-
-async def _locked(session: AsyncSession, actor: Actor, name: str) -> AgentRow:
+async def idle_agent(session: AsyncSession, actor: Actor, name: str) -> AgentRow:
+    """The agent, locked. Raises AgentNotFound, also for another organisation's; AgentBusy while it is worked on."""
     found = select(AgentRow).where(AgentRow.org_id == actor.org_id, AgentRow.name == name).with_for_update()
     row = await session.scalar(found)
     if row is None:
@@ -195,6 +180,11 @@ async def _locked(session: AsyncSession, actor: Actor, name: str) -> AgentRow:
     if row.stage in ("building", "deploying"):
         raise AgentBusy(f"{name} is {row.stage}.")
     return row
+
+
+async def _estimate(session: AsyncSession, actor: Actor) -> float | None:
+    seconds = await median_duration(session, actor.org_id, Order.CREATE)
+    return None if seconds is None else round(seconds / 60, 3)
 
 
 def _progress(job: JobView) -> Progress:

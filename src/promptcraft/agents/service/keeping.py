@@ -9,7 +9,7 @@ from promptcraft.agents.clients import Repository
 from promptcraft.agents.clients.places import remove
 from promptcraft.agents.errors import AgentBusy, AgentNotFound
 from promptcraft.agents.schemas import Agent, AgentDetail, AgentStatus, DeployedInstance, Logs, Order, Removal
-from promptcraft.agents.service.creation import repository_url
+from promptcraft.agents.service.creation import idle_agent, repository_url
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.pipeline import REMOVE_STEPS
 from promptcraft.agents.tables import AgentRow, VersionRow
@@ -18,8 +18,16 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DELETED
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.jobs import Retry, StepContext, enqueue
-from promptcraft.registry import Environment, tool_contracts, unregister_server
-from promptcraft.runtime import Instance, InstanceNotFound, instances, isolation_report, undesire
+from promptcraft.registry import tool_contracts, unregister_server
+from promptcraft.runtime import (
+    ENVIRONMENTS,
+    Environment,
+    Instance,
+    InstanceNotFound,
+    instances,
+    isolation_report,
+    undesire,
+)
 from promptcraft.runtime import logs as instance_logs
 
 _STATUS_OF: dict[str, AgentStatus] = {
@@ -30,8 +38,6 @@ _STATUS_OF: dict[str, AgentStatus] = {
     "failed": "failed",
     "stopped": "stopped",
 }
-# The environment that counts most says how an agent fares as a whole.
-_RANK: tuple[Environment, ...] = ("production", "staging", "development")
 
 
 async def list_agents(
@@ -108,9 +114,7 @@ async def delete_agent(session: AsyncSession, actor: Actor, name: str) -> None:
 
     Raises AgentNotFound, also for another organisation's; AgentBusy while it is built or deployed.
     """
-    row = await _row(session, actor, name, lock=True)
-    if row.stage in ("building", "deploying"):
-        raise AgentBusy(f"{name} is {row.stage}.")
+    row = await idle_agent(session, actor, name)
     await unregister_server(session, actor, name)
     running = await instances(session, actor, name=name)
     for one in running:
@@ -131,14 +135,16 @@ async def wait_until_stopped(factory: Factory, step: StepContext) -> None:
 
 
 async def remove_files(factory: Factory, step: StepContext) -> None:
-    """Remove the agent's repository and versions."""
+    """Remove the agent's repository and versions. Raises Retry where the host does not let it."""
     removal: Removal = step.payload
-    await asyncio.to_thread(remove, factory.places.agent(step.actor.org_id, removal.agent_id))
+    try:
+        await asyncio.to_thread(remove, factory.places.agent(step.actor.org_id, removal.agent_id))
+    except OSError as error:
+        raise Retry(f"its files cannot be removed: {error}") from error
 
 
-async def _row(session: AsyncSession, actor: Actor, name: str, *, lock: bool = False) -> AgentRow:
-    query = select(AgentRow).where(AgentRow.org_id == actor.org_id, AgentRow.name == name)
-    row = await session.scalar(query.with_for_update() if lock else query)
+async def _row(session: AsyncSession, actor: Actor, name: str) -> AgentRow:
+    row = await session.scalar(select(AgentRow).where(AgentRow.org_id == actor.org_id, AgentRow.name == name))
     if row is None:
         raise AgentNotFound
     return row
@@ -147,7 +153,8 @@ async def _row(session: AsyncSession, actor: Actor, name: str, *, lock: bool = F
 async def _wanted(session: AsyncSession, actor: Actor, name: str | None = None) -> dict[str, list[Instance]]:
     """Instances that shall run, by agent, the environment that counts most first."""
     found: dict[str, list[Instance]] = {}
-    for one in sorted(await instances(session, actor, name=name), key=lambda one: _RANK.index(one.environment)):
+    wanted = await instances(session, actor, name=name)
+    for one in sorted(wanted, key=lambda one: ENVIRONMENTS.index(one.environment)):
         if one.desired == "running":
             found.setdefault(one.name, []).append(one)
     return found

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
+from promptcraft.agents.errors import SpecNotUsable
 from promptcraft.agents.schemas import KnowledgeSource
 from promptcraft.agents.service.factory import Factory
 from promptcraft_sdk.knowledge import document_files
@@ -13,11 +14,16 @@ UPLOAD_PREFIX = "upload:sha256:"
 _ENDINGS = {"markdown": (".md", ".markdown"), "json": (".json",)}
 
 
-def source_directory(factory: Factory, org_id: UUID, source: KnowledgeSource) -> Path:
-    """The directory that an admitted source's documents are below."""
+def source_directory(factory: Factory, org_id: UUID, source: KnowledgeSource) -> Path | None:
+    """The directory that a source's documents are below; None where it is neither an upload's nor below a root."""
     if source.source.startswith(UPLOAD_PREFIX):
         return factory.places.upload(org_id, source.source.removeprefix(UPLOAD_PREFIX))
-    return Path(source.source).resolve()
+    path = Path(source.source)
+    if not path.is_absolute():
+        return None
+    path = path.resolve()
+    allowed = any(path.is_relative_to(root.resolve()) for root in factory.knowledge_roots)
+    return path if allowed and path.is_dir() else None
 
 
 def documents_of(directory: Path, kind: str) -> list[str]:
@@ -29,18 +35,24 @@ def documents_of(directory: Path, kind: str) -> list[str]:
 
 
 def documents_at(factory: Factory, org_id: UUID, source: KnowledgeSource) -> list[str]:
-    """Relative paths of an admitted source's documents."""
-    return documents_of(source_directory(factory, org_id, source), source.type)
+    """Relative paths of a source's documents."""
+    directory = source_directory(factory, org_id, source)
+    return documents_of(directory, source.type) if directory else []
 
 
 def gather(factory: Factory, org_id: UUID, sources: Iterable[KnowledgeSource], target: Path) -> int:
-    """Copy every source's documents below `target`, which is made anew; returns how many."""
+    """Copy every source's documents below `target`, which is made anew; returns how many.
+
+    Raises SpecNotUsable where a source's path leads elsewhere by now than when it was admitted.
+    """
     if target.exists():
         shutil.rmtree(target)
     target.mkdir(parents=True)
     count = 0
     for source in sources:
         directory = source_directory(factory, org_id, source)
+        if directory is None:
+            raise SpecNotUsable(f"{source.source} is no longer a directory that PROMPTCRAFT_KNOWLEDGE_ROOTS allows.")
         for name in documents_of(directory, source.type):
             copy = target / name
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,17 @@
 """Knowledge that is sent to the platform."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from promptcraft.agents.clients import Unpacked, unpack
 from promptcraft.agents.clients.archive import MOST_BYTES
 from promptcraft.agents.clients.places import remove
-from promptcraft.agents.errors import ArchiveTooLarge
+from promptcraft.agents.errors import ArchiveTooLarge, StorageFull
 from promptcraft.agents.schemas import Upload
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.sources import UPLOAD_PREFIX
@@ -29,7 +29,7 @@ _MOST_SENT = MOST_BYTES + 10**7
 async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[bytes]) -> Upload:
     """Store the documents of a tar or tar.gz; the same documents are stored once, under the same `source`.
 
-    Raises ArchiveNotUsable naming the entry, ArchiveTooLarge; nothing is kept then.
+    Raises ArchiveNotUsable naming the entry, ArchiveTooLarge, StorageFull; nothing is kept then.
     """
     incoming = factory.places.incoming(new_id())
     try:
@@ -38,6 +38,10 @@ async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[b
         await _receive(body, archive)
         found = await asyncio.to_thread(unpack, archive, incoming / "documents")
         return await _keep(factory, actor, incoming / "documents", found)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull from error
+        raise
     finally:
         await asyncio.to_thread(remove, incoming)
 
@@ -56,12 +60,8 @@ async def _receive(body: AsyncIterator[bytes], archive: Path) -> None:
 
 
 async def _keep(factory: Factory, actor: Actor, documents: Path, found: Unpacked) -> Upload:
-    """Move the documents to their place, then record them; a place without a record is taken over by the next."""
-    place = factory.places.upload(actor.org_id, found.sha256)
-    async with unit_of_work(factory.db, actor) as session:
-        known = await session.scalar(select(UploadRow).filter_by(org_id=actor.org_id, sha256=found.sha256))
-    if known is None or not await asyncio.to_thread(place.is_dir):
-        await asyncio.to_thread(_move, documents, place)
+    """Move the documents to their place, then record them."""
+    await asyncio.to_thread(_move, documents, factory.places.upload(actor.org_id, found.sha256))
     async with unit_of_work(factory.db, actor) as session:
         row = {
             "org_id": actor.org_id, "sha256": found.sha256, "documents": found.documents, "bytes": found.bytes,
@@ -75,6 +75,10 @@ async def _keep(factory: Factory, actor: Actor, documents: Path, found: Unpacked
 
 
 def _move(documents: Path, place: Path) -> None:
-    remove(place)
+    """Make the documents the place's; whole as they come, those there already are the same and may be in use."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    documents.rename(place)
+    try:
+        documents.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise

@@ -1,6 +1,6 @@
 """The Agent Factory's events."""
 
-from promptcraft.kernel.audit.event import Event
+from promptcraft.kernel.audit.event import GENERAL_OUTCOMES, Event, Outcome
 
 CREATION_REQUESTED = Event(
     id=3001,
@@ -51,4 +51,5 @@ KNOWLEDGE_UPLOADED = Event(
     name="knowledge.upload",
     sentence="{actor} uploaded {documents} documents as {resource}",
     type="data_access",
+    outcomes={Outcome.DISCONNECT: (GENERAL_OUTCOMES[Outcome.INVALID],)},
 )
