@@ -189,6 +189,26 @@ async def test_drivers_for_commands_stand_beside_the_runtime_and_each_other(driv
     assert await ask(handle)
 
 
+@pytest.fixture
+def unburied() -> Iterator[int]:
+    """A process that has ended and that nobody has waited for."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        yield dead.pid
+
+
+async def test_what_a_dead_worker_left_is_cleared_up_though_nobody_buried_it(places: HostPlaces, unburied: int):
+    theirs, ours = (places.socket_directory / f"run-{pid}-0123456789ab" for pid in (unburied, os.getpid()))
+    for directory in (theirs, ours):
+        directory.mkdir(parents=True)
+    driver = ProcessDriver(places, exclusive=False)
+
+    await driver.clear_up()
+    await driver.close()
+
+    assert (theirs.exists(), ours.exists()) == (False, True)
+
+
 class TestWhereNothingIsolates:
     @pytest.fixture
     async def open_driver(self, places, tmp_path, monkeypatch) -> AsyncIterator[ProcessDriver]:
