@@ -112,11 +112,10 @@ async def platform(
     await process.redis.flushdb()
     app = make_app(process)
     parts: Parts = app.state.parts
-    await parts.start()
-    acme = await found_organisation(process.db, "acme", "Acme")
-    rival = await found_organisation(process.db, "rival", "Rival")
-    yield Platform(process, app, RequestContext(app), parts, acme.id, rival.id)
-    await parts.close()
+    async with app.router.lifespan_context(app):
+        acme = await found_organisation(process.db, "acme", "Acme")
+        rival = await found_organisation(process.db, "rival", "Rival")
+        yield Platform(process, app, RequestContext(app), parts, acme.id, rival.id)
     await process.close()
 
 

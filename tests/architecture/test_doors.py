@@ -20,6 +20,7 @@ PUBLIC = {
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
     ("POST", "/auth/token"),
+    ("POST", "/auth/revoke"),
 }
 OF_THE_FRAMEWORK = {"/openapi.json"}
 

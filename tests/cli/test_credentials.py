@@ -69,13 +69,34 @@ def test_a_login_elsewhere_leaves_the_first_one_signed_in(signed_in, run):
 
 def test_a_token_from_the_environment_is_used_and_not_stored(server, run, home):
     server.on(ME, ADA)
-    server.on("POST /auth/token", token("renewed"))
 
     assert run("whoami", PCH_API_URL=server.url, PCH_TOKEN="head.body.signature").exit_code == 0
-    assert run("whoami", PCH_API_URL=server.url, PCH_TOKEN="opaque-session").exit_code == 0
+    assert run("whoami", PCH_API_URL=server.url, PCH_TOKEN="pcat_key").exit_code == 0
 
-    assert [asked.token for asked in server.asked] == ["head.body.signature", "", "renewed"]
+    assert [asked.token for asked in server.asked] == ["head.body.signature", "pcat_key"]
     assert not home.credentials.exists()
+
+
+def test_a_session_credential_in_the_environment_is_refused_with_the_way_that_works(server, run):
+    ended = run("whoami", PCH_API_URL=server.url, PCH_TOKEN="pcs_once")
+
+    assert (ended.exit_code, server.asked) == (2, [])
+    assert "pc-hybrid api-key create" in ended.talk
+
+
+def test_a_command_takes_over_what_another_has_renewed_meanwhile(signed_in, run, home):
+    """The other one renews between this one's reading of the store and its own need to renew."""
+
+    def elsewhere(handler):
+        stored = json.loads(home.credentials.read_text())
+        stored["platforms"][signed_in.url] |= {"access_token": "token-9", "session": "session-9"}
+        home.credentials.write_text(json.dumps(stored))
+        problem(401, code="token_expired")(handler)
+
+    signed_in.on(ME, elsewhere, ADA)
+
+    assert run("whoami").exit_code == 0
+    assert [asked.token for asked in signed_in.asked] == ["token-1", "token-9"]
 
 
 def test_logout_ends_the_session_there_and_here(signed_in, run):

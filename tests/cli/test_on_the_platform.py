@@ -35,15 +35,41 @@ async def test_a_wrong_password_is_exit_4(cli, alice: Person, address):
     assert "request " in ended.talk
 
 
-async def test_after_logout_the_stored_session_is_worth_nothing(cli, home):
-    stored = json.loads(home.credentials.read_text())["platforms"]
-    (url, credentials), *_ = stored.items()
+async def test_after_logout_what_was_stored_is_worth_nothing(cli, home):
+    stored = home.credentials.read_text()
 
     assert (await cli("logout")).exit_code == 0
 
-    ended = await cli("whoami", PCH_API_URL=url, PCH_TOKEN=credentials["session"])
+    home.credentials.write_text(stored)
+    ended = await cli("whoami")
     assert ended.exit_code == 4
     assert "pc-hybrid login" in ended.talk
+
+
+async def test_a_key_is_made_used_rotated_and_revoked(cli, address):
+    made = json.loads((await cli("api-key", "create", "nightly", "--permission", "profile:read", "-o", "json")).data)
+    using = {"PCH_API_URL": address, "PCH_TOKEN": made["key"]}
+    assert (await cli("whoami", **using)).exit_code == 0
+    assert (await cli("audit", "list", **using)).exit_code == 7
+
+    listed = (await cli("api-key", "list")).data
+    assert made["hint"] in listed
+    assert made["key"] not in listed
+
+    rotated = await cli("api-key", "rotate", made["id"], "--overlap", "0", "-o", "json")
+    assert (await cli("whoami", **using)).exit_code == 4
+    new = json.loads(rotated.data)
+    assert (await cli("api-key", "revoke", new["id"])).exit_code == 0
+    assert (await cli("whoami", PCH_API_URL=address, PCH_TOKEN=new["key"])).exit_code == 4
+    assert (await cli("api-key", "revoke", new["id"])).exit_code == 3
+
+
+async def test_a_key_is_shown_once_with_what_to_do_with_it(cli):
+    ended = await cli("api-key", "create", "nightly")
+
+    assert ended.data.startswith("pcat_")
+    assert "PCH_TOKEN" in ended.talk
+    assert ended.data.strip() not in ended.talk
 
 
 async def test_a_token_that_is_no_longer_good_is_renewed_without_a_word(cli, home):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcraft_sdk.client import Client
+from promptcraft_sdk.client import Client, api
 from tests.cli.conftest import Ended
 from tests.cli.conftest import at_terminal as at_terminal
 from tests.cli.conftest import home as home
@@ -29,9 +29,10 @@ class Running:
     data: Path
 
     @property
-    def session(self) -> str:
+    def key(self) -> str:
         with Client(self.url) as client:
-            return client.sign_in(self.username, self.password).session
+            client.sign_in(self.username, self.password)
+            return client.send(api.create_api_key("tests")).key
 
 
 @pytest.fixture(scope="session")
@@ -50,25 +51,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def session(running: Running) -> str:
-    return running.session
+def key(running: Running) -> str:
+    return running.key
 
 
 @pytest.fixture
-def cli(run: Callable[..., Ended], running: Running, session: str) -> Callable[..., Ended]:
+def cli(run: Callable[..., Ended], running: Running, key: str) -> Callable[..., Ended]:
     """Runs a command as the first administrator."""
 
     def run_command(*arguments: str, stdin: str = "", **environment: str) -> Ended:
-        return run(*arguments, stdin=stdin, **{"PCH_API_URL": running.url, "PCH_TOKEN": session, **environment})
+        return run(*arguments, stdin=stdin, **{"PCH_API_URL": running.url, "PCH_TOKEN": key, **environment})
 
     return run_command
 
 
 @pytest.fixture
-def typed(at_terminal: Callable[..., Ended], running: Running, session: str) -> Callable[..., Ended]:
+def typed(at_terminal: Callable[..., Ended], running: Running, key: str) -> Callable[..., Ended]:
     """Types a command at a terminal as the first administrator."""
 
     def run_command(*arguments: str, keys: tuple[tuple[str, str], ...] = ()) -> Ended:
-        return at_terminal(*arguments, keys=keys, PCH_API_URL=running.url, PCH_TOKEN=session)
+        return at_terminal(*arguments, keys=keys, PCH_API_URL=running.url, PCH_TOKEN=key)
 
     return run_command

@@ -38,10 +38,10 @@ def steps_in(talk: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def made(running: Running, session: str) -> Iterator[tuple[str, str, str]]:
+def made(running: Running, key: str) -> Iterator[tuple[str, str, str]]:
     """An agent that runs in development: its name, and what its making printed as data and as talk."""
     name = new_name()
-    variables = {"PCH_API_URL": running.url, "PCH_TOKEN": session, "HOME": str(running.data.parent)}
+    variables = {"PCH_API_URL": running.url, "PCH_TOKEN": key, "HOME": str(running.data.parent)}
     done = subprocess.run(
         (*COMMAND, "agent", "create", name, *OPTIONS, "--capability", "compute the VAT", "--memory", "256M"),
         env=variables,
@@ -51,7 +51,7 @@ def made(running: Running, session: str) -> Iterator[tuple[str, str, str]]:
     )
     assert done.returncode == 0, done.stderr
     yield name, done.stdout, done.stderr
-    with Client(running.url, Credentials(session=session)) as client:
+    with Client(running.url, Credentials(access_token=key)) as client:
         client.send(api.delete_agent(name))
 
 

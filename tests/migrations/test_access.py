@@ -20,6 +20,9 @@ PINNED = {
     "identity.organisation": "SELECT",  # who signs in is looked up by name or session, before the organisation is known
     "identity.user_account": "SELECT",
     "identity.session": "SELECT",
+    "identity.session_credential": "SELECT",
+    "identity.api_key": "SELECT",
+    "identity.revocation": "SELECT, DELETE",  # every process hears of what is revoked in any organisation
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
     "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
     "runtime.host": "SELECT, INSERT, UPDATE",  # hosts have no organisation
@@ -32,6 +35,8 @@ OPERATIONAL = {
     "kernel.outbox": "facts on their way, deleted once delivered",
     "audit.event": "the log itself",
     "identity.login_attempt": "counters of the throttle; each attempt is an event of its own",
+    "identity.session_credential": "issued with a login or a renewal, each of which is an event",
+    "identity.revocation": "tells processes of a change that is an event of its own",
     "identity.signing_key": "made by the platform at need; rotation, a person's deed, will be audited",
     "runtime.host": "a lease, and what the host's runtime found at its start, which is an event",
     "analytics.execution_fact": "derived from the outbox, can be derived again",
@@ -45,8 +50,8 @@ OPERATIONAL = {
 }
 GOVERNED = {
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
-    "identity.group_member", "identity.role_binding", "identity.session", "runtime.instance", "registry.server",
-    "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version", "agents.upload",
+    "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "runtime.instance",
+    "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version", "agents.upload",
 }  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 

@@ -5,6 +5,8 @@ from pc_hybrid.credentials import CredentialStore
 from pc_hybrid.failures import ExitCode, Failure
 from promptcraft_sdk.client import Client, Credentials
 
+_SESSION_PREFIX = "pcs_"
+
 
 def connect() -> Client:
     """A client of the chosen platform, signed in.
@@ -23,9 +25,19 @@ def connect() -> Client:
         raise Failure(
             f"you are not signed in to {api_url}", exit_code=ExitCode.NOT_SIGNED_IN, next_step="pc-hybrid login"
         )
-    return Client(api_url, credentials, on_renewal=lambda renewed: store.keep(api_url, renewed))
+    return Client(
+        api_url,
+        credentials,
+        on_renewal=lambda renewed: store.keep(api_url, renewed),
+        renewing=lambda: store.renewing(api_url),
+    )
 
 
 def _given(token: str) -> Credentials:
-    """A JSON Web Token has two dots; a session credential has none."""
-    return Credentials(access_token=token) if token.count(".") == 2 else Credentials(session=token)
+    if token.startswith(_SESSION_PREFIX):
+        raise Failure(
+            "PCH_TOKEN holds a session credential, which can be used once",
+            exit_code=ExitCode.USAGE,
+            next_step="Make a key for programs:  pc-hybrid api-key create NAME",
+        )
+    return Credentials(access_token=token)

@@ -30,6 +30,7 @@ class CredentialStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._file = directory / "credentials.json"
+        self._has_lock = False
 
     def read(self) -> Known:
         try:
@@ -59,17 +60,29 @@ class CredentialStore:
             self._write(Known(current=known.current, platforms=others))
 
     @contextmanager
+    def renewing(self, api_url: str) -> Generator[Credentials | None]:
+        """Hold off other commands that would renew these credentials; gives them as they are kept now."""
+        with self._locked():
+            yield self.read().platforms.get(api_url)
+
+    @contextmanager
     def _locked(self) -> Generator[None]:
+        if self._has_lock:
+            yield
+            return
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with (self._directory / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                self._has_lock = True
                 yield
         except OSError as error:
             raise Failure(
                 f"cannot write in {self._directory}: {error.strerror}",
                 next_step="Name another directory in PCH_CONFIG_DIR.",
             ) from error
+        finally:
+            self._has_lock = False
 
     def _write(self, known: Known) -> None:
         """Whole or not at all; mkstemp makes the file with mode 0600."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """PCH_API_URL: the platform to talk to. PCH_TOKEN: an access token or a session credential to use instead of the
-    stored ones. PCH_CONFIG_DIR: where credentials are stored."""
+    """PCH_API_URL: the platform to talk to. PCH_TOKEN: an API key or an access token to use instead of the stored
+    credentials. PCH_CONFIG_DIR: where credentials are stored."""
 
     api_url: str
     token: str

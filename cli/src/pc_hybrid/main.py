@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pc_hybrid.commands import agent, analytics, audit, host, questions, session
+from pc_hybrid.commands import agent, analytics, api_key, audit, host, questions, session
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import next_line, padded, safe, safe_lines, width
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 host.register(app)
 session.register(app)
+api_key.register(app)
 agent.register(app)
 questions.register(app)
 analytics.register(app)

@@ -20,9 +20,11 @@ def make_app(process: Process) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        await app.state.parts.start()
+        await parts.start()
+        parts.identity.start()
         yield
-        await app.state.parts.close()
+        await parts.identity.close()
+        await parts.close()
 
     app = DescribedApi(
         title="PromptCraft-Hybrid",

@@ -4,6 +4,7 @@ from promptcraft import analytics
 from promptcraft.agents.tasks import job_kinds
 from promptcraft.agents.tasks import standing_jobs as factory_jobs
 from promptcraft.app.parts import Parts
+from promptcraft.identity import forget_revocations
 from promptcraft.kernel import outbox
 from promptcraft.kernel.jobs import JobKind, StandingJob
 from promptcraft.kernel.partitions import keep_partitions
@@ -24,6 +25,7 @@ def standing_jobs_of(parts: Parts) -> dict[str, StandingJob]:
         StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers), woken=True),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
         StandingJob("partitions.keep", _HOUR, keep_partitions),
+        StandingJob("revocations.forget", _HOUR, forget_revocations),
         *factory_jobs(parts.factory),
         *ORCHESTRATOR_JOBS,
     ]

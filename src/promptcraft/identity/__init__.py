@@ -1,6 +1,7 @@
 """Identity: organisations, the people in them, their sessions and the tokens that prove who they are."""
 
 from promptcraft.identity.errors import (
+    ApiKeyRefused,
     LoginRefused,
     LoginThrottled,
     NameTaken,
@@ -15,6 +16,7 @@ from promptcraft.identity.service import (
     add_user,
     authenticate,
     bootstrap,
+    forget_revocations,
     found_organisation,
     open_identity,
     renew,
@@ -22,6 +24,7 @@ from promptcraft.identity.service import (
 )
 
 __all__ = [
+    "ApiKeyRefused",
     "FirstAdministrator",
     "Identity",
     "KeySet",
@@ -39,6 +42,7 @@ __all__ = [
     "add_user",
     "authenticate",
     "bootstrap",
+    "forget_revocations",
     "found_organisation",
     "open_identity",
     "renew",

@@ -1,6 +1,6 @@
 """Who is not let in, and what they are told: never more than an attacker may know."""
 
-from promptcraft.kernel.errors import Conflict, TooMany, Unauthenticated
+from promptcraft.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
 
 
 class LoginRefused(Unauthenticated):
@@ -47,3 +47,25 @@ class NameTaken(Conflict):
     code = "name_taken"
     title = "The name is taken"
     next_step = "Choose another name."
+
+
+class ApiKeyRefused(Unauthenticated):
+    code = "api_key_refused"
+    title = "The API key is not usable"
+    next_step = "Make a new one with `pc-hybrid api-key create`, or ask whoever gave it to you."
+
+
+class NoSuchApiKey(NotFound):
+    title = "There is no such API key"
+    next_step = "`pc-hybrid api-key list` shows those that still open something."
+
+
+class NoSuchSession(NotFound):
+    title = "There is no such session"
+    next_step = "`GET /api/v4/sessions` shows yours."
+
+
+class PermissionsNotHeld(Invalid):
+    code = "permissions_not_held"
+    title = "A key cannot do more than whoever makes it"
+    next_step = "Leave out the named permissions; `pc-hybrid whoami` shows yours."

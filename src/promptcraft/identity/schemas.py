@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from promptcraft.kernel.permissions import Permission
+
 
 class TokenRequest(BaseModel):
     """Either a local account's username and password, or the session credential of an earlier login."""
@@ -28,7 +30,7 @@ class TokenRequest(BaseModel):
 
 
 class Tokens(BaseModel):
-    """An access token of minutes, and the session credential that a new one is had for."""
+    """An access token of minutes, and the session credential that the next one is had for, once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,6 +39,67 @@ class Tokens(BaseModel):
     expires_in: Annotated[int, Field(description="seconds")]
     session: str = Field(repr=False)
     session_expires_at: datetime
+
+
+RevocationKind = Literal["token", "session", "api_key", "user"]
+
+
+class Session(BaseModel):
+    """A login that lasts; `current` is the one that the request came by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class RevocationRequest(BaseModel):
+    """A credential to revoke (RFC 7009): an access token, a session credential or an API key, of whoever holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    token: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+
+
+class ApiKeyRequest(BaseModel):
+    """`permissions` null: all that one holds at that time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    permissions: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=100)] | None = None
+    expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class ApiKeyRotation(BaseModel):
+    """For how long the old key goes on opening doors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+
+
+class ApiKey(BaseModel):
+    """A key as it is known after it was made; `hint` is how it begins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    hint: str
+    user_id: UUID
+    permissions: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+class NewApiKey(ApiKey):
+    """`key` is here once and nowhere else."""
+
+    key: str = Field(repr=False)
 
 
 class Organisation(BaseModel):
@@ -59,8 +122,8 @@ class Me(BaseModel):
     roles: tuple[str, ...]
     groups: tuple[str, ...]
     permissions: tuple[str, ...]
-    session_id: UUID
-    session_expires_at: datetime
+    session_id: Annotated[UUID | None, Field(description="null for whoever comes by an API key")]
+    session_expires_at: datetime | None
 
 
 class KeySet(BaseModel):

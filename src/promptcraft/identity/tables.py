@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
@@ -99,11 +99,10 @@ class RoleBindingRow(Base):
 
 
 class SessionRow(Base):
-    """A login; its credential is known to its holder alone, here is the SHA-256 of it."""
+    """A login. Its credentials are a family: each is used once and gives the next."""
 
     __tablename__ = "session"
     __table_args__ = (
-        UniqueConstraint("credential_hash"),
         ForeignKeyConstraint(["org_id", "user_id"], _USER),
         Index("ix_session_user_id", "org_id", "user_id"),
         {"schema": "identity"},
@@ -112,10 +111,71 @@ class SessionRow(Base):
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID]
-    credential_hash: Mapped[bytes]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class SessionCredentialRow(Base):
+    """A credential of a session, known to its holder alone; here is the SHA-256 of it."""
+
+    __tablename__ = "session_credential"
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        ForeignKeyConstraint(["org_id", "session_id"], ["identity.session.org_id", "identity.session.id"]),
+        Index("ix_session_credential_session_id", "org_id", "session_id"),
+        {"schema": "identity"},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID]
+    issued_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ApiKeyRow(Base):
+    """A program's credential: the SHA-256 of it, and `hint`, its first letters, by which people know it again.
+
+    `permissions`, apart by blanks, bound what it may do; it never may more than its user.
+    """
+
+    __tablename__ = "api_key"
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        ForeignKeyConstraint(["org_id", "user_id"], _USER),
+        Index("ix_api_key_user_id", "org_id", "user_id"),
+        {"schema": "identity"},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str] = mapped_column(Text)
+    hash: Mapped[bytes]
+    permissions: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class RevocationRow(Base):
+    """What processes may still take for valid and must not: a token (by its jti), a session, a key, all of a user."""
+
+    __tablename__ = "revocation"
+    __table_args__ = (
+        Index("ix_revocation_created_at", "created_at"),
+        Index("ix_revocation_subject", "org_id", "subject"),
+        {"schema": "identity"},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class SigningKeyRow(Base):

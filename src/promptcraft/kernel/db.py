@@ -43,10 +43,14 @@ class Base(DeclarativeBase):
 
 @dataclass(frozen=True, slots=True)
 class Wakeup:
-    """Who has work to look at: a job by id, the outbox relay, a host's runtime. May be lost; sweeps catch up."""
+    """Who has work to look at: a job by id, the outbox relay, a host's runtime. May be lost; sweeps catch up.
+
+    One that is `kept` goes to a feed, in which a reader who was away for a moment finds it.
+    """
 
     kind: str
     target: str = ""
+    kept: bool = False
 
 
 class Notifier(Protocol):

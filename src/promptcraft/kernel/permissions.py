@@ -7,6 +7,8 @@ from enum import StrEnum
 class Permission(StrEnum):
     PROFILE_READ = "profile:read"
     SESSION_END = "session:end"
+    API_KEY_MANAGE = "api_key:manage"
+    USER_MANAGE = "user:manage"
     AGENT_READ = "agent:read"
     AGENT_LOGS = "agent:logs"
     AGENT_CREATE = "agent:create"
@@ -33,7 +35,13 @@ class Role(StrEnum):
 # The specification's words are bundles of fine permissions. Those of contexts that do not exist yet hold nothing.
 BUNDLES: dict[str, frozenset[Permission]] = {
     "read": frozenset(
-        {Permission.PROFILE_READ, Permission.SESSION_END, Permission.AGENT_READ, Permission.EXECUTION_READ}
+        {
+            Permission.PROFILE_READ,
+            Permission.SESSION_END,
+            Permission.API_KEY_MANAGE,
+            Permission.AGENT_READ,
+            Permission.EXECUTION_READ,
+        }
     ),
     "write": frozenset({Permission.FEEDBACK_GIVE, Permission.KNOWLEDGE_UPLOAD}),
     "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE}),
@@ -41,7 +49,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     "create_agents": frozenset(
         {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_LOGS, Permission.KNOWLEDGE_UPLOAD}
     ),
-    "manage_users": frozenset(),
+    "manage_users": frozenset({Permission.USER_MANAGE}),
     "agent_management": frozenset(
         {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_DELETE, Permission.AGENT_LOGS}
     ),

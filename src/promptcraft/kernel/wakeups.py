@@ -13,6 +13,9 @@ from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
 _CHANNEL = "promptcraft:wake:"
+_FEED = "promptcraft:feed:"
+_FEED_LENGTH = 10_000
+_WAIT_MS = 500
 
 
 # redis-py's own annotations leave its commands partly unknown; here it is used for publish and subscribe alone.
@@ -53,10 +56,29 @@ class RedisNotifier:
         try:
             if wakeup.kind in ("job", "standing_job"):
                 await asyncio.to_thread(self._queue.send, wakeup.target)
+            elif wakeup.kept:
+                await self._redis.xadd(_FEED + wakeup.kind, {"target": wakeup.target}, maxlen=_FEED_LENGTH)
             else:
                 await self._redis.publish(_CHANNEL + wakeup.kind, wakeup.target)
         except (RedisError, OSError) as failure:
             _log.warning("wake-up not sent; the sweep will find the work", extra={"error": repr(failure)})
+
+
+async def feed_now(redis: Redis) -> str:
+    """The present place in every feed. Raises RedisError, OSError."""
+    seconds, microseconds = await redis.time()
+    return f"{seconds * 1000 + microseconds // 1000}-0"
+
+
+async def read_feed(redis: Redis, kind: str, place: str) -> tuple[str, list[str]]:
+    """The targets kept after this place, and the place to go on from; waits half a second for the first.
+
+    Raises RedisError, OSError.
+    """
+    answer = await redis.xread({_FEED + kind: place}, count=_FEED_LENGTH, block=_WAIT_MS)
+    entries: list[Any] = answer[0][1] if answer else []
+    last: str = entries[-1][0].decode() if entries else place
+    return last, [fields[b"target"].decode() for _, fields in entries]
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from promptcraft_sdk.client.schemas import (
     Agent,
     AgentCreate,
     AgentDetail,
+    ApiKey,
     AuditEvent,
     Creation,
     Deployment,
@@ -22,8 +23,10 @@ from promptcraft_sdk.client.schemas import (
     Feedback,
     Health,
     InsightsReport,
+    LoginSession,
     Logs,
     Me,
+    NewApiKey,
     Progress,
     Realtime,
     Token,
@@ -39,6 +42,7 @@ _TRANSFER_TIME_LIMIT = 600.0
 _DEFAULT_EXECUTION_SECONDS = 30.0
 
 _AGENTS = "/api/v4/admin/agents"
+_API_KEYS = "/api/v4/api-keys"
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------
@@ -49,7 +53,7 @@ def sign_in(username: str, password: str) -> Call[Token]:
 
 
 def renew(session: str) -> Call[Token]:
-    """A new access token for a session credential."""
+    """A new access token, and the session credential to come with next, for one that was not used yet."""
     return _credential_exchange({"session": session})
 
 
@@ -59,6 +63,43 @@ def sign_out() -> Call[None]:
 
 def me() -> Call[Me]:
     return _get("/api/v4/me", Me)
+
+
+def revoke(credential: str) -> Call[None]:
+    """Revoke an access token, a session credential or an API key that one holds, or found."""
+    return Call("POST", "/auth/revoke", _nothing, body=_json({"token": credential}), signed=False)
+
+
+def sessions() -> Call[list[LoginSession]]:
+    """Where one is signed in, the newest first."""
+    return _get("/api/v4/sessions", list[LoginSession])
+
+
+def end_session(session_id: UUID) -> Call[None]:
+    return Call("DELETE", "/api/v4/sessions/{session_id}", _nothing, path_values=_texts({"session_id": session_id}))
+
+
+def create_api_key(
+    name: str, *, permissions: Sequence[str] | None = None, expires_in_days: int | None = None
+) -> Call[NewApiKey]:
+    """A key for a program, with all of one's own permissions or with these."""
+    body = {"name": name, "permissions": permissions, "expires_in_days": expires_in_days}
+    return _post(_API_KEYS, NewApiKey, {key: value for key, value in body.items() if value is not None})
+
+
+def api_keys() -> Call[list[ApiKey]]:
+    """One's keys, or all of the organisation's for whoever manages its users."""
+    return _get(_API_KEYS, list[ApiKey])
+
+
+def rotate_api_key(key_id: UUID, *, overlap_hours: int | None = None) -> Call[NewApiKey]:
+    """A new key in the place of an old one, which works on for the overlap."""
+    body = {} if overlap_hours is None else {"overlap_hours": overlap_hours}
+    return _post(_API_KEYS + "/{key_id}/rotate", NewApiKey, body, key_id=key_id)
+
+
+def revoke_api_key(key_id: UUID) -> Call[None]:
+    return Call("DELETE", _API_KEYS + "/{key_id}", _nothing, path_values=_texts({"key_id": key_id}))
 
 
 def signing_keys() -> Call[dict[str, Any]]:

@@ -61,6 +61,34 @@ class Me(Answer):
     session_expires_at: datetime | None = None
 
 
+class LoginSession(Answer):
+    """A login that lasts; `current` is the one that was asked by."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    current: bool = False
+
+
+class ApiKey(Answer):
+    """A key of a program; `hint` is how it begins."""
+
+    id: UUID
+    name: str
+    hint: str
+    user_id: UUID
+    permissions: tuple[str, ...] = ()
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = None
+
+
+class NewApiKey(ApiKey):
+    """`key` is here once and nowhere else."""
+
+    key: str = Field(repr=False)
+
+
 # --- agents -----------------------------------------------------------------------------------------------------------
 
 Environment = Literal["production", "staging", "development"]

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +29,9 @@ class Client:
     """Sends calls and waits for them; renews its access token by itself while its session lasts.
 
     Raises ApiError for what the platform refuses, Unreachable, TimedOut and UnexpectedAnswer for the rest. `on_renewal`
-    hears of every change of the credentials, so that they can be kept. Not for use by several threads at once.
+    hears of every change of the credentials, so that they can be kept. A session credential is used once: programs that
+    share one give `renewing`, which holds the others off meanwhile and gives the credentials as they are kept now. Not
+    for use by several threads at once.
     """
 
     def __init__(
@@ -37,8 +40,10 @@ class Client:
         credentials: Credentials | None = None,
         *,
         on_renewal: Callable[[Credentials], None] | None = None,
+        renewing: Callable[[], AbstractContextManager[Credentials | None]] = nullcontext,
     ) -> None:
         self._wire = _Wire(base_url, credentials, on_renewal)
+        self._renewing = renewing
         self._http = httpx.Client(**self._wire.options)
 
     @property
@@ -65,8 +70,12 @@ class Client:
         return self._try(call)
 
     def _renew(self) -> None:
-        token = self._try(api.renew(self.credentials.session))
-        self._wire.keep(self.credentials.renewed(token))
+        with self._renewing() as kept:
+            if kept is not None and kept.session != self.credentials.session:
+                self._wire.credentials = kept  # another program has renewed meanwhile
+                return
+            token = self._try(api.renew(self.credentials.session))
+            self._wire.keep(self.credentials.renewed(token))
 
     def _try(self, call: Call[T]) -> T:
         try:

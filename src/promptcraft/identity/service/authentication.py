@@ -1,29 +1,28 @@
-"""Who sends a request: by its access token, and by its session being alive."""
+"""Who sends a request: by an access token, or by an API key, and by what either stands on being valid still."""
 
 import hashlib
-from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
-from promptcraft.identity.errors import SessionOver, TokenInvalid
-from promptcraft.identity.service import tokens
-from promptcraft.identity.service.opening import Identity, Seen
-from promptcraft.identity.tables import OrganisationRow, SessionRow, UserRow
-from promptcraft.kernel import clock
+from promptcraft.identity.errors import SessionOver, TokenExpired, TokenInvalid
+from promptcraft.identity.service import api_keys, sessions, tokens
+from promptcraft.identity.service.opening import Identity
+from promptcraft.identity.service.revocation import revoke
+from promptcraft.identity.service.seen import Seen
+from promptcraft.identity.tables import OrganisationRow, RevocationRow, SessionRow, UserRow
+from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor, platform_actor
+from promptcraft.kernel.audit.catalogue.identity import CREDENTIAL_REVOKED
 from promptcraft.kernel.context import current
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.errors import Unauthenticated
 from promptcraft.kernel.permissions import permissions_of
 
-# How long a session that was ended elsewhere may still be taken for alive.
-_LOOK_AGAIN = timedelta(seconds=1)
-
 
 async def authenticate(identity: Identity, authorization: str | None) -> Actor:
     """Resolve the caller from the Authorization header.
 
-    Raises Unauthenticated where there is none, TokenInvalid, TokenExpired, SessionOver.
+    Raises Unauthenticated where there is none, TokenInvalid, TokenExpired, SessionOver, ApiKeyRefused.
     """
     if not authorization:
         raise Unauthenticated
@@ -31,29 +30,60 @@ async def authenticate(identity: Identity, authorization: str | None) -> Actor:
     if scheme.lower() != "bearer":
         raise TokenInvalid
     seen = await _seen(identity, token.strip())
-    claims = seen.claims
-    permissions = permissions_of(claims.roles, claims.groups)
-    return Actor(claims.org_id, claims.user_id, claims.session_id, permissions, current().request_id, seen.username)
+    return Actor(seen.org_id, seen.user_id, seen.session_id, seen.permissions, current().request_id, seen.username)
 
 
 async def _seen(identity: Identity, token: str) -> Seen:
     digest = hashlib.sha256(token.encode(errors="replace")).digest()
-    seen = identity.seen.get(digest)
-    now = clock.now()
-    if seen is None:
-        claims = await tokens.verify(identity.keys, identity.issuer, token)
-    else:
-        claims = seen.claims
-        tokens.refuse_expired(claims)
-        if timedelta() <= now - seen.checked_at < _LOOK_AGAIN:
-            return seen
-    seen = Seen(claims, await _username(identity.db, claims), now)
-    identity.seen.put(digest, seen)
+    is_key = token.startswith(api_keys.PREFIX)
+    seen = identity.seen.get(digest) if identity.revocations.fresh else None
+    if seen is not None and not tokens.over(seen.expires_at):
+        return seen
+    if seen is not None and not is_key:
+        raise TokenExpired
+    moment = identity.seen.moment()
+    seen = await (api_keys.owner(identity.db, token) if is_key else _bearer(identity, token))
+    identity.seen.remember(digest, seen, moment)
     return seen
+
+
+async def surrender(identity: Identity, credential: str) -> None:
+    """Revoke a credential for whoever holds it (RFC 7009): what is not valid has nothing to revoke, and is not told."""
+    if credential.startswith(api_keys.PREFIX):
+        return await api_keys.surrender(identity.db, credential)
+    if credential.startswith(sessions.PREFIX):
+        return await sessions.surrender(identity, credential)
+    try:
+        seen = await _bearer(identity, credential)
+    except Unauthenticated:
+        return None
+    token_id = next(subject for kind, subject in seen.stands_on if kind == "token")
+    actor = Actor(seen.org_id, seen.user_id, seen.session_id, frozenset(), current().request_id, seen.username)
+    async with unit_of_work(identity.db, actor) as session:
+        await revoke(session, seen.org_id, "token", token_id)
+        await audit.record(session, actor, CREDENTIAL_REVOKED, resource=token_id, kind="access token")
+    return None
+
+
+async def _bearer(identity: Identity, token: str) -> Seen:
+    """Who comes by an access token. Raises TokenInvalid, TokenExpired, SessionOver."""
+    claims = await tokens.verify(identity.keys, identity.issuer, token)
+    return Seen(
+        org_id=claims.org_id,
+        user_id=claims.user_id,
+        session_id=claims.session_id,
+        username=await _username(identity.db, claims),
+        permissions=permissions_of(claims.roles, claims.groups),
+        expires_at=claims.expires_at,
+        stands_on=frozenset({("token", claims.token_id), ("session", claims.session_id), ("user", claims.user_id)}),
+    )
 
 
 async def _username(db: Database, claims: tokens.Claims) -> str:
     """The name of the user whose session this is. Raises SessionOver."""
+    revoked = exists().where(
+        RevocationRow.org_id == claims.org_id, RevocationRow.subject == claims.token_id, RevocationRow.kind == "token"
+    )
     query = (
         select(UserRow.username)
         .join(SessionRow, (SessionRow.org_id == UserRow.org_id) & (SessionRow.user_id == UserRow.id))
@@ -66,6 +96,7 @@ async def _username(db: Database, claims: tokens.Claims) -> str:
             SessionRow.id == claims.session_id,
             SessionRow.ended_at.is_(None),
             SessionRow.expires_at > clock.now(),
+            ~revoked,
         )
     )
     async with unit_of_work(db, platform_actor(current().request_id, claims.org_id)) as session:

@@ -153,7 +153,7 @@ async def me(session: AsyncSession, actor: Actor) -> Me:
     """Who the actor is, by what the database says now."""
     user = await session.get_one(UserRow, (actor.org_id, actor.user_id))
     organisation = await session.get_one(OrganisationRow, actor.org_id)
-    login = await session.get_one(SessionRow, (actor.org_id, actor.session_id))
+    login = await session.get_one(SessionRow, (actor.org_id, actor.session_id)) if actor.session_id else None
     roles, groups = await roles_and_groups(session, actor.org_id, user.id)
     return Me(
         user_id=user.id,
@@ -163,6 +163,6 @@ async def me(session: AsyncSession, actor: Actor) -> Me:
         roles=tuple(roles),
         groups=tuple(groups),
         permissions=tuple(sorted(actor.permissions)),
-        session_id=login.id,
-        session_expires_at=login.expires_at,
+        session_id=login.id if login else None,
+        session_expires_at=login.expires_at if login else None,
     )

@@ -1,60 +1,54 @@
-"""Signing in, staying signed in, signing out."""
+"""Signing in, staying signed in, signing out.
+
+A session's credentials are a family (RFC 9700 §4.14.2): each is used once and gives the next. A program that lost the
+answer, or two that renew at the same moment, get another one within a short grace; whoever comes later with a used one
+holds what was stolen, or was stolen from, and the family ends.
+"""
 
 import hashlib
 import math
 import secrets
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.identity.errors import LoginRefused, LoginThrottled, SessionRefused
-from promptcraft.identity.schemas import Tokens
+from promptcraft.identity.errors import LoginRefused, LoginThrottled, NoSuchSession, SessionRefused
+from promptcraft.identity.schemas import Session, Tokens
 from promptcraft.identity.service import throttle, tokens
+from promptcraft.identity.service.accounts import Account, account_named, account_of
 from promptcraft.identity.service.opening import Identity
 from promptcraft.identity.service.passwords import verify_password
 from promptcraft.identity.service.people import canonical_username, roles_and_groups
-from promptcraft.identity.tables import OrganisationRow, PasswordRow, SessionRow, UserRow
+from promptcraft.identity.service.revocation import revoke
+from promptcraft.identity.tables import PasswordRow, SessionCredentialRow, SessionRow
 from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import PLATFORM_ORG, Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.identity import (
+    CREDENTIAL_REVOKED,
     LOGIN_FAILED,
     LOGIN_SUCCEEDED,
     LOGIN_THROTTLED,
+    SESSION_CREDENTIAL_REUSED,
     SESSION_ENDED,
     SESSION_REFUSED,
     SESSION_RENEWED,
 )
 from promptcraft.kernel.context import current
-from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.db import system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id
 
-_CREDENTIAL_PREFIX = "pcs_"
+PREFIX = "pcs_"
 _CREDENTIAL_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    org_id: UUID
-    user_id: UUID
-    username: str
-    active: bool
-    organisation: str
-
-    def refusal(self, allowed: tuple[str, ...]) -> str | None:
-        """Why this account may not sign in, if it may not."""
-        if not self.active:
-            return "inactive"
-        return "organisation_not_allowed" if allowed and self.organisation not in allowed else None
+_GRACE = timedelta(seconds=10)
 
 
 async def sign_in(identity: Identity, username: str, password: str) -> Tokens:
     """Open a session for a local account. Raises LoginRefused, LoginThrottled; each attempt leaves one event."""
     username = canonical_username(username)
     address = current().client_address or "unknown"
-    account = await _account(identity.db, UserRow.username == username)
+    account = await account_named(identity.db, username)
     org_id = account.org_id if account else PLATFORM_ORG
     stranger = platform_actor(current().request_id, org_id)
     about = {"resource": account.user_id if account else None, "username": username}
@@ -79,49 +73,146 @@ async def sign_in(identity: Identity, username: str, password: str) -> Tokens:
     return await _open_session(identity, account)
 
 
-async def _open_session(identity: Identity, account: _Account) -> Tokens:
-    credential = _CREDENTIAL_PREFIX + secrets.token_urlsafe(_CREDENTIAL_BYTES)
+async def _open_session(identity: Identity, account: Account) -> Tokens:
     now = clock.now()
     row = SessionRow(
         org_id=account.org_id,
         id=new_id(),
         user_id=account.user_id,
-        credential_hash=_hash(credential),
         created_at=now,
         expires_at=now + identity.settings.jwt_expiration_hours,
     )
-    actor = _actor(account, row.id)
+    actor = account.actor(row.id)
     async with unit_of_work(identity.db, actor) as session:
+        await _forget_credentials_of_past_sessions(session, account)
         session.add(row)
-        claims = await _claims(session, account, row.id, row.expires_at)
+        await session.flush()
+        credential = _issue(session, row)
+        claims = await _claims(session, account, row)
         await audit.record(session, actor, LOGIN_SUCCEEDED, resource=row.id)
     return await _tokens(identity, claims, credential, row.expires_at)
 
 
 async def renew(identity: Identity, credential: str) -> Tokens:
-    """Give a new access token for a session; roles and groups are read anew. Raises SessionRefused."""
-    async with system_unit_of_work(identity.db) as session:
-        row = await session.scalar(select(SessionRow).where(SessionRow.credential_hash == _hash(credential)))
+    """Give a new access token and the next credential of a session; roles and groups are read anew.
+
+    Raises SessionRefused.
+    """
+    row = await _session_of(identity, credential)
     if row is None:
         await _refuse(identity, platform_actor(current().request_id), None, "unknown")
         raise SessionRefused
-    account = await _account(identity.db, (UserRow.org_id == row.org_id) & (UserRow.id == row.user_id))
+    account = await account_of(identity.db, row.org_id, row.user_id)
     reason = _over(row) or (account.refusal(identity.settings.allowed_organizations) if account else "unknown")
     if account is None or reason is not None:
         await _refuse(identity, platform_actor(current().request_id, row.org_id), row.id, reason or "unknown")
         raise SessionRefused
-    actor = _actor(account, row.id)
+    actor = account.actor(row.id)
     async with unit_of_work(identity.db, actor) as session:
-        claims = await _claims(session, account, row.id, row.expires_at)
-        await audit.record(session, actor, SESSION_RENEWED, resource=row.id)
-    return await _tokens(identity, claims, credential, row.expires_at)
+        next_one = _issue(session, row) if await _take(session, row.org_id, _hash(credential)) else None
+        if next_one is None:
+            await _end(session, row.org_id, row.id)
+            await audit.record(session, actor, SESSION_CREDENTIAL_REUSED, resource=row.id, status_code=401)
+        else:
+            await audit.record(session, actor, SESSION_RENEWED, resource=row.id)
+        claims = await _claims(session, account, row)
+    if next_one is None:
+        raise SessionRefused
+    return await _tokens(identity, claims, next_one, row.expires_at)
 
 
-async def end(session: AsyncSession, actor: Actor) -> None:
-    """End the session that the actor came by; its credential buys nothing any more."""
-    row = await session.get_one(SessionRow, (actor.org_id, actor.session_id), with_for_update=True)
-    row.ended_at = row.ended_at or clock.now()
+async def _take(session: AsyncSession, org_id: UUID, digest: bytes) -> bool:
+    """Use a credential. Of those who come with the same one, one is the first, and the others have the grace."""
+    now = clock.now()
+    this = (SessionCredentialRow.org_id == org_id, SessionCredentialRow.hash == digest)
+    first = update(SessionCredentialRow).where(*this, SessionCredentialRow.used_at.is_(None)).values(used_at=now)
+    if await session.scalar(first.returning(SessionCredentialRow.used_at)) is not None:
+        return True
+    used_at = await session.scalar(select(SessionCredentialRow.used_at).where(*this))
+    return used_at is not None and now - used_at <= _GRACE
+
+
+def _issue(session: AsyncSession, row: SessionRow) -> str:
+    credential = PREFIX + secrets.token_urlsafe(_CREDENTIAL_BYTES)
+    session.add(
+        SessionCredentialRow(org_id=row.org_id, hash=_hash(credential), session_id=row.id, issued_at=clock.now())
+    )
+    return credential
+
+
+async def _forget_credentials_of_past_sessions(session: AsyncSession, account: Account) -> None:
+    """Used ones are kept while their session lasts, so that they are known again; then nobody needs them."""
+    past = select(SessionRow.id).where(
+        SessionRow.org_id == account.org_id, SessionRow.user_id == account.user_id, SessionRow.expires_at < clock.now()
+    )
+    theirs = SessionCredentialRow.session_id.in_(past)
+    await session.execute(delete(SessionCredentialRow).where(SessionCredentialRow.org_id == account.org_id, theirs))
+
+
+async def listed(session: AsyncSession, actor: Actor) -> list[Session]:
+    """The actor's sessions that last, the newest first."""
+    query = (
+        select(SessionRow)
+        .where(
+            SessionRow.org_id == actor.org_id,
+            SessionRow.user_id == actor.user_id,
+            SessionRow.ended_at.is_(None),
+            SessionRow.expires_at > clock.now(),
+        )
+        .order_by(SessionRow.id.desc())
+    )
+    return [
+        Session(id=row.id, created_at=row.created_at, expires_at=row.expires_at, current=row.id == actor.session_id)
+        for row in await session.scalars(query)
+    ]
+
+
+async def end(session: AsyncSession, actor: Actor, session_id: UUID | None = None) -> None:
+    """End one of the actor's sessions, or the one they came by; its credentials and tokens open nothing any more.
+
+    Raises NoSuchSession.
+    """
+    wanted = session_id or actor.session_id
+    row = await session.get(SessionRow, (actor.org_id, wanted)) if wanted else None
+    if row is None or row.user_id != actor.user_id:
+        raise NoSuchSession
+    await _end(session, row.org_id, row.id)
     await audit.record(session, actor, SESSION_ENDED, resource=row.id)
+
+
+async def end_all(session: AsyncSession, org_id: UUID, user_id: UUID) -> None:
+    """End every session of a user; the event is the caller's."""
+    theirs = (SessionRow.org_id == org_id, SessionRow.user_id == user_id, SessionRow.ended_at.is_(None))
+    await session.execute(update(SessionRow).where(*theirs).values(ended_at=clock.now()))
+    await revoke(session, org_id, "user", user_id)
+
+
+async def surrender(identity: Identity, credential: str) -> None:
+    """End the session that a credential belongs to, for whoever holds it; an unknown one has nothing to end."""
+    row = await _session_of(identity, credential)
+    account = await account_of(identity.db, row.org_id, row.user_id) if row and _over(row) is None else None
+    if row is None or account is None:
+        return
+    actor = account.actor(row.id)
+    async with unit_of_work(identity.db, actor) as session:
+        await _end(session, row.org_id, row.id)
+        await audit.record(session, actor, CREDENTIAL_REVOKED, resource=row.id, kind="session")
+
+
+async def _session_of(identity: Identity, credential: str) -> SessionRow | None:
+    known = (
+        select(SessionRow)
+        .join(SessionCredentialRow, SessionCredentialRow.session_id == SessionRow.id)
+        .where(SessionCredentialRow.org_id == SessionRow.org_id, SessionCredentialRow.hash == _hash(credential))
+    )
+    async with system_unit_of_work(identity.db) as session:
+        return await session.scalar(known)
+
+
+async def _end(session: AsyncSession, org_id: UUID, session_id: UUID) -> None:
+    this = (SessionRow.org_id == org_id, SessionRow.id == session_id, SessionRow.ended_at.is_(None))
+    await session.execute(update(SessionRow).where(*this).values(ended_at=clock.now()))
+    await revoke(session, org_id, "session", session_id)
 
 
 def _over(row: SessionRow) -> str | None:
@@ -130,27 +221,14 @@ def _over(row: SessionRow) -> str | None:
     return "expired" if row.expires_at <= clock.now() else None
 
 
-async def _account(db: Database, which: object) -> _Account | None:
-    query = (
-        select(UserRow, OrganisationRow.slug, OrganisationRow.active)
-        .join(OrganisationRow, OrganisationRow.org_id == UserRow.org_id)
-        .where(which)  # pyright: ignore[reportArgumentType] - a column expression, which SQLAlchemy types by its operand
-    )
-    async with system_unit_of_work(db) as session:
-        found = (await session.execute(query)).one_or_none()
-    if found is None:
-        return None
-    user, slug, organisation_active = found
-    return _Account(user.org_id, user.id, user.username, user.active and organisation_active, slug)
-
-
-async def _claims(session: AsyncSession, account: _Account, session_id: UUID, session_ends: datetime) -> tokens.Claims:
+async def _claims(session: AsyncSession, account: Account, row: SessionRow) -> tokens.Claims:
     roles, groups = await roles_and_groups(session, account.org_id, account.user_id)
     return tokens.Claims(
+        token_id=new_id(),
         org_id=account.org_id,
         user_id=account.user_id,
-        session_id=session_id,
-        expires_at=min(clock.now() + tokens.LIFETIME, session_ends),
+        session_id=row.id,
+        expires_at=min(clock.now() + tokens.LIFETIME, row.expires_at),
         roles=tuple(roles),
         groups=tuple(groups),
     )
@@ -167,10 +245,6 @@ async def _tokens(identity: Identity, claims: tokens.Claims, credential: str, se
 
 async def _refuse(identity: Identity, actor: Actor, session_id: UUID | None, reason: str) -> None:
     await audit.record_alone(identity.db, actor, SESSION_REFUSED, status_code=401, resource=session_id, reason=reason)
-
-
-def _actor(account: _Account, session_id: UUID) -> Actor:
-    return Actor(account.org_id, account.user_id, session_id, frozenset(), current().request_id, account.username)
 
 
 def _hash(credential: str) -> bytes:

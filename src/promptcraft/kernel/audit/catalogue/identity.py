@@ -52,6 +52,22 @@ SESSION_ENDED = Event(
     type="authentication",
     category="security",
 )
+SESSION_CREDENTIAL_REUSED = Event(
+    id=2007,
+    name="session.end_for_reuse",
+    sentence="session {resource} of {actor} was ended: a credential of it came a second time",
+    type="authentication",
+    category="security",
+    severity="critical",
+    status="failure",
+)
+CREDENTIAL_REVOKED = Event(
+    id=2008,
+    name="credential.revoke",
+    sentence="the {kind} {resource} of {actor} was revoked by whoever held it",
+    type="authentication",
+    category="security",
+)
 ORGANISATION_FOUNDED = Event(
     id=2010,
     name="organisation.found",
@@ -89,5 +105,26 @@ SIGNING_KEY_MADE = Event(
     id=2020,
     name="signing_key.make",
     sentence="{actor} made the signing key {resource} ({state})",
+    category="security",
+)
+API_KEY_MADE = Event(
+    id=2030,
+    name="api_key.make",
+    sentence="{actor} made the API key {name} ({resource}) for: {permissions}",
+    type="authentication",
+    category="security",
+)
+API_KEY_ROTATED = Event(
+    id=2031,
+    name="api_key.rotate",
+    sentence="{actor} made the API key {name} ({resource}) in the place of {replaces}",
+    type="authentication",
+    category="security",
+)
+API_KEY_REVOKED = Event(
+    id=2032,
+    name="api_key.revoke",
+    sentence="{actor} revoked the API key {name} ({resource})",
+    type="authentication",
     category="security",
 )
