@@ -51,7 +51,8 @@ OPERATIONAL = {
 GOVERNED = {
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
     "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "runtime.instance",
-    "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version", "agents.upload",
+    "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version",
+    "agents.upload",
 }  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 
