@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (1, "a24de1c81a407986bbf36383a0748d214c8209f7ce1fd24d1384f1a32ebf90cd")
+APPLIED = (2, "b639db98c5dec346a94ecaf6150d7766c05c4c00397e81613969933a27470d4e")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases

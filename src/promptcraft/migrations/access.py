@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 # One more with every change of what is applied; a test compares them. An older version leaves a newer one's rules.
-VERSION = 1
+VERSION = 2
 OWNER, APP, SYSTEM = "promptcraft_owner", "promptcraft_app", "promptcraft_system"
 
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0009_credentials"
-down_revision = "0008_agents"
+revision = "0008_credentials"
+down_revision = "0007_agents"
 
 _CREDENTIALS = """
 create table identity.session_credential (
