@@ -21,6 +21,7 @@ PUBLIC = {
     ("GET", "/metrics"),
     ("POST", "/auth/token"),
     ("POST", "/auth/revoke"),
+    ("POST", "/auth/accept-invitation"),
 }
 OF_THE_FRAMEWORK = {"/openapi.json"}
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from promptcraft.identity import add_user
 from promptcraft.kernel import clock
@@ -20,7 +19,6 @@ from promptcraft.kernel.audit.catalogue.identity import (
 )
 from promptcraft.kernel.audit.catalogue.kernel import AUTHENTICATION_REFUSED, REQUEST_INVALID
 from promptcraft.kernel.db import system_unit_of_work
-from promptcraft.settings import plain
 from tests.conftest import Platform
 from tests.people import PASSWORD, Person
 
@@ -189,34 +187,6 @@ async def test_the_log_holds_the_name_that_was_tried_and_never_the_password(
     assert "hunter2" not in answer.text
 
 
-async def test_roles_are_read_anew_when_a_token_is_renewed(person, platform: Platform, nobody: httpx.AsyncClient):
-    viewer: Person = await person("viewer")
-    session = (await sign_in(nobody, viewer.name)).json()["session"]
-    role = "insert into identity.role_binding values (:org, gen_random_uuid(), 'admin', :user, null, now())"
-    await _as_owner(platform, role, viewer)
-
-    before = await viewer.get("/api/v4/audit/events")
-    renewed = (await nobody.post("/auth/token", json={"session": session})).json()["access_token"]
-    after = await nobody.get("/api/v4/audit/events", headers={"Authorization": f"Bearer {renewed}"})
-
-    assert (before.status_code, after.status_code) == (403, 200)
-
-
-async def test_somebody_made_inactive_is_out(person, platform: Platform, nobody: httpx.AsyncClient):
-    leaver: Person = await person("viewer")
-    session = (await sign_in(nobody, leaver.name)).json()["session"]
-    await _as_owner(platform, "update identity.user_account set active = false where id = :user", leaver)
-
-    with clock.use(lambda: datetime.now(UTC) + timedelta(seconds=2)):
-        answers = [
-            await leaver.get("/api/v4/me"),
-            await nobody.post("/auth/token", json={"session": session}),
-            await sign_in(nobody, leaver.name),
-        ]
-
-    assert [answer.status_code for answer in answers] == [401, 401, 401]
-
-
 async def test_groups_give_what_the_specification_lists(person):
     analyst: Person = await person("viewer", groups=("security-team",))
 
@@ -229,11 +199,3 @@ async def test_groups_give_what_the_specification_lists(person):
 async def test_a_name_is_taken_over_all_organisations(alice: Person, platform: Platform):
     with pytest.raises(Exception, match="already"):
         await add_user(platform.db, platform_actor(org_id=platform.rival), alice.name.upper(), PASSWORD)
-
-
-async def _as_owner(platform: Platform, statement: str, person: Person) -> None:
-    """What an administrator's command of a later version will do."""
-    engine = create_async_engine(plain(platform.process.settings.core.owner_url) or "")
-    async with engine.begin() as connection:
-        await connection.execute(text(statement), {"org": person.org_id, "user": person.user_id})
-    await engine.dispose()

@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "b639db98c5dec346a94ecaf6150d7766c05c4c00397e81613969933a27470d4e")
+APPLIED = (2, "84b8654717c86a827f71ea76fbd7e523122c7a12f773f7a1670f865c96bf5b5f")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -22,6 +22,7 @@ PINNED = {
     "identity.session": "SELECT",
     "identity.session_credential": "SELECT",
     "identity.api_key": "SELECT",
+    "identity.invitation": "SELECT",
     "identity.revocation": "SELECT, DELETE",  # every process hears of what is revoked in any organisation
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
     "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
@@ -50,9 +51,9 @@ OPERATIONAL = {
 }
 GOVERNED = {
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
-    "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "runtime.instance",
-    "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version",
-    "agents.upload",
+    "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "identity.invitation",
+    "runtime.instance", "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback",
+    "agents.agent", "agents.version", "agents.upload",
 }  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 

@@ -1,6 +1,6 @@
 """Who is not let in, and what they are told: never more than an attacker may know."""
 
-from promptcraft.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
+from promptcraft.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 
 
 class LoginRefused(Unauthenticated):
@@ -69,3 +69,43 @@ class PermissionsNotHeld(Invalid):
     code = "permissions_not_held"
     title = "A key cannot do more than whoever makes it"
     next_step = "Leave out the named permissions; `pc-hybrid whoami` shows yours."
+
+
+class NoSuchUser(NotFound):
+    title = "There is no such user"
+    next_step = "`pc-hybrid user list` shows those of your organisation."
+
+
+class NoSuchGroup(NotFound):
+    title = "There is no such group"
+    next_step = "`pc-hybrid group list` shows those of your organisation."
+
+
+class NoSuchOrganisation(NotFound):
+    title = "There is no such organisation"
+    next_step = "`pc-hybrid org list` shows them."
+
+
+class MayMoreThanYou(Forbidden):
+    code = "may_more_than_you"
+    title = "That is beyond what you may do yourself"
+    next_step = "Ask somebody who holds these permissions."
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    title = "Nobody would be left to administer the organisation"
+    next_step = "Give another active user the role admin first."
+
+
+class NotYourself(Conflict):
+    code = "not_yourself"
+    title = "You cannot do this to yourself"
+    next_step = "Ask another administrator."
+
+
+class InvitationRefused(Unauthenticated):
+    code = "invitation_refused"
+    title = "The invitation is not usable"
+    next_step = "Ask an administrator of your organisation for a new one."
+    recorded = True

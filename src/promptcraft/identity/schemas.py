@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.permissions import Permission, Role
 
 
 class TokenRequest(BaseModel):
@@ -41,7 +41,7 @@ class Tokens(BaseModel):
     session_expires_at: datetime
 
 
-RevocationKind = Literal["token", "session", "api_key", "user"]
+RevocationKind = Literal["token", "session", "api_key", "user", "organisation"]
 
 
 class Session(BaseModel):
@@ -108,6 +108,132 @@ class Organisation(BaseModel):
     id: UUID = Field(validation_alias="org_id")
     slug: str
     name: str
+
+
+# PostgreSQL's text holds every character but one; names are of one line.
+Username = Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00-\x1f\x7f]*$")]
+DisplayName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+GroupName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]*$")]
+# Long ones that people can remember are better than short ones with odd characters (NIST SP 800-63B).
+Password = Annotated[SecretStr, Field(min_length=12, max_length=1024)]
+
+
+class User(BaseModel):
+    """Somebody of the organisation; `invited` is true until they have set a password."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    username: str
+    display_name: str
+    active: bool
+    invited: bool
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+    created_at: datetime
+
+
+class UserInvitation(BaseModel):
+    """Who is invited, and what they will be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    username: Username
+    display_name: DisplayName | None = None
+    roles: Annotated[tuple[Role, ...], Field(max_length=10)] = (Role.VIEWER,)
+    groups: Annotated[tuple[GroupName, ...], Field(max_length=50)] = ()
+
+
+class Invitation(BaseModel):
+    """A one-time way in; `invitation` is here once and nowhere else."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: User
+    invitation: str = Field(repr=False)
+    expires_at: datetime
+
+
+class InvitationAcceptance(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    invitation: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+    password: Password
+
+
+class RolesOf(BaseModel):
+    """All the roles that one holds from here on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    roles: Annotated[tuple[Role, ...], Field(max_length=10)]
+
+
+class GroupsOf(BaseModel):
+    """All the groups that one is in from here on; those that there are not yet are made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: Annotated[tuple[GroupName, ...], Field(max_length=50)]
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    members: int
+    roles: tuple[str, ...]
+    created_at: datetime
+
+
+class RoleShown(BaseModel):
+    """A role, the bundles of the specification that it holds, and what these come to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    bundles: tuple[str, ...]
+    permissions: tuple[str, ...]
+
+
+class OrganisationFounding(BaseModel):
+    """A new organisation; `administrator` is the username that is invited to administer it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slug: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: DisplayName
+    administrator: Username
+
+
+class OrganisationEntry(BaseModel):
+    """An organisation as the platform's administrators see it; `users` are those who may come in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    slug: str
+    name: str
+    active: bool
+    users: int
+    created_at: datetime
+
+
+class OrganisationFounded(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    organization: Organisation
+    administrator: Invitation
+
+
+class AccountExport(BaseModel):
+    """What identity knew of somebody who left."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: User
+    sessions: tuple[Session, ...]
+    api_keys: tuple[ApiKey, ...]
 
 
 class Me(BaseModel):

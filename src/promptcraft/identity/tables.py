@@ -51,6 +51,23 @@ class PasswordRow(Base):
     changed_at: Mapped[datetime]
 
 
+class InvitationRow(Base):
+    """A one-time way to set a password; here is the SHA-256 of it."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        ForeignKeyConstraint(["org_id", "user_id"], _USER),
+        {"schema": "identity"},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[bytes]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class GroupRow(Base):
     __tablename__ = "user_group"
     __table_args__ = (

@@ -9,6 +9,7 @@ class Permission(StrEnum):
     SESSION_END = "session:end"
     API_KEY_MANAGE = "api_key:manage"
     USER_MANAGE = "user:manage"
+    ORGANISATION_MANAGE = "organisation:manage"
     AGENT_READ = "agent:read"
     AGENT_LOGS = "agent:logs"
     AGENT_CREATE = "agent:create"
@@ -58,7 +59,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     "cost_management": frozenset(),
     "security_analysis": frozenset({Permission.AUDIT_READ}),
     "compliance_reports": frozenset({Permission.AUDIT_READ}),
-    "platform": frozenset({Permission.PLATFORM_AUDIT_READ}),
+    "platform": frozenset({Permission.PLATFORM_AUDIT_READ, Permission.ORGANISATION_MANAGE}),
 }
 
 # An organisation's admin also holds the last four, or §6.3's table would lock it out of its own insights.

@@ -129,7 +129,7 @@ async def owner(db: Database, key: str) -> Seen:
         username=account.username,
         permissions=frozenset(each for each in permissions_of(roles, groups) if each in bound),
         expires_at=min(row.expires_at, now + _LOOK_AGAIN),
-        stands_on=frozenset({("api_key", row.id), ("user", row.user_id)}),
+        stands_on=frozenset({("api_key", row.id), ("user", row.user_id), ("organisation", row.org_id)}),
     )
 
 

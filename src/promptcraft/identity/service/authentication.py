@@ -3,10 +3,12 @@
 import hashlib
 
 from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.identity.errors import SessionOver, TokenExpired, TokenInvalid
 from promptcraft.identity.service import api_keys, sessions, tokens
 from promptcraft.identity.service.opening import Identity
+from promptcraft.identity.service.people import roles_and_groups
 from promptcraft.identity.service.revocation import revoke
 from promptcraft.identity.service.seen import Seen
 from promptcraft.identity.tables import OrganisationRow, RevocationRow, SessionRow, UserRow
@@ -14,7 +16,7 @@ from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.identity import CREDENTIAL_REVOKED
 from promptcraft.kernel.context import current
-from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.errors import Unauthenticated
 from promptcraft.kernel.permissions import permissions_of
 
@@ -66,20 +68,30 @@ async def surrender(identity: Identity, credential: str) -> None:
 
 
 async def _bearer(identity: Identity, token: str) -> Seen:
-    """Who comes by an access token. Raises TokenInvalid, TokenExpired, SessionOver."""
+    """Who comes by an access token, and what they may do now. Raises TokenInvalid, TokenExpired, SessionOver."""
     claims = await tokens.verify(identity.keys, identity.issuer, token)
+    async with unit_of_work(identity.db, platform_actor(current().request_id, claims.org_id)) as session:
+        username = await _username(session, claims)
+        roles, groups = await roles_and_groups(session, claims.org_id, claims.user_id)
     return Seen(
         org_id=claims.org_id,
         user_id=claims.user_id,
         session_id=claims.session_id,
-        username=await _username(identity.db, claims),
-        permissions=permissions_of(claims.roles, claims.groups),
+        username=username,
+        permissions=permissions_of(roles, groups),
         expires_at=claims.expires_at,
-        stands_on=frozenset({("token", claims.token_id), ("session", claims.session_id), ("user", claims.user_id)}),
+        stands_on=frozenset(
+            {
+                ("token", claims.token_id),
+                ("session", claims.session_id),
+                ("user", claims.user_id),
+                ("organisation", claims.org_id),
+            }
+        ),
     )
 
 
-async def _username(db: Database, claims: tokens.Claims) -> str:
+async def _username(session: AsyncSession, claims: tokens.Claims) -> str:
     """The name of the user whose session this is. Raises SessionOver."""
     revoked = exists().where(
         RevocationRow.org_id == claims.org_id, RevocationRow.subject == claims.token_id, RevocationRow.kind == "token"
@@ -99,8 +111,7 @@ async def _username(db: Database, claims: tokens.Claims) -> str:
             ~revoked,
         )
     )
-    async with unit_of_work(db, platform_actor(current().request_id, claims.org_id)) as session:
-        username = await session.scalar(query)
+    username = await session.scalar(query)
     if username is None:
         raise SessionOver
     return username

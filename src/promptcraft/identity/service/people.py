@@ -60,29 +60,35 @@ async def add_user(
 ) -> UUID:
     """Add a local account to the actor's organisation and give its id. Raises NameTaken."""
     hashed = await hash_password(password)
-    now = clock.now()
-    user_id = new_id()
     async with unit_of_work(db, actor) as session:
-        row = UserRow(
-            org_id=actor.org_id, id=user_id, username=canonical_username(username), display_name=username, active=True,
-            created_at=now,
-        )  # fmt: skip
-        columns = {column.key: getattr(row, column.key) for column in UserRow.__table__.columns}
-        statement = insert(UserRow).values(columns).on_conflict_do_nothing().returning(UserRow.id)
-        if await session.scalar(statement) is None:
-            raise NameTaken(f"There is a user {username} already.")
-        await audit.record(session, actor, USER_ADDED, resource=user_id, username=row.username)
-        session.add(PasswordRow(org_id=actor.org_id, user_id=user_id, hash=hashed, changed_at=now))
-        await audit.record(session, actor, PASSWORD_SET, resource=user_id)
-        for role in roles:
-            session.add(RoleBindingRow(org_id=actor.org_id, role=role, user_id=user_id, created_at=now))
-            await audit.record(session, actor, ROLE_BOUND, resource=user_id, role=role)
-        for group in groups:
-            await _join(session, actor, user_id, group)
+        user_id = await add_account(session, actor, username, username, roles, groups)
+        await keep_password(session, actor, user_id, hashed)
     return user_id
 
 
-async def _join(session: AsyncSession, actor: Actor, user_id: UUID, name: str) -> None:
+async def add_account(
+    session: AsyncSession, actor: Actor, username: str, display_name: str, roles: Sequence[Role], groups: Sequence[str]
+) -> UUID:
+    """Add an account that nobody can sign in to yet. Raises NameTaken."""
+    user_id, now = new_id(), clock.now()
+    columns = {
+        "org_id": actor.org_id, "id": user_id, "username": canonical_username(username), "display_name": display_name,
+        "active": True, "created_at": now,
+    }  # fmt: skip
+    statement = insert(UserRow).values(columns).on_conflict_do_nothing().returning(UserRow.id)
+    if await session.scalar(statement) is None:
+        raise NameTaken(f"There is a user {username} already.")
+    await audit.record(session, actor, USER_ADDED, resource=user_id, username=canonical_username(username))
+    for role in roles:
+        session.add(RoleBindingRow(org_id=actor.org_id, role=role, user_id=user_id, created_at=now))
+        await audit.record(session, actor, ROLE_BOUND, resource=user_id, role=role)
+    for group in groups:
+        await join_group(session, actor, user_id, group)
+    return user_id
+
+
+async def join_group(session: AsyncSession, actor: Actor, user_id: UUID, name: str) -> None:
+    """Put a user into a group, which is made where there is none of this name."""
     group_id = await session.scalar(select(GroupRow.id).where(GroupRow.org_id == actor.org_id, GroupRow.name == name))
     if group_id is None:
         group_id = new_id()
@@ -131,9 +137,17 @@ async def _first_administrator(session: AsyncSession, actor: Actor) -> tuple[UUI
 async def _set_password(db: Database, actor: Actor, user_id: UUID, password: str) -> None:
     hashed = await hash_password(password)
     async with unit_of_work(db, actor) as session:
-        row = await session.get_one(PasswordRow, (actor.org_id, user_id))
-        row.hash, row.changed_at = hashed, clock.now()
-        await audit.record(session, actor, PASSWORD_SET, resource=user_id)
+        await keep_password(session, actor, user_id, hashed)
+
+
+async def keep_password(session: AsyncSession, actor: Actor, user_id: UUID, hashed: str) -> None:
+    """Store a user's new password, hashed already: that takes time, which no transaction should wait for."""
+    row = {"org_id": actor.org_id, "user_id": user_id, "hash": hashed, "changed_at": clock.now()}
+    new = insert(PasswordRow).values(row)
+    await session.execute(
+        new.on_conflict_do_update(constraint="password_pkey", set_={"hash": hashed, "changed_at": clock.now()})
+    )
+    await audit.record(session, actor, PASSWORD_SET, resource=user_id)
 
 
 async def roles_and_groups(session: AsyncSession, org_id: UUID, user_id: UUID) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Session credentials that are used once, API keys, and what was revoked of late."""
+"""Session credentials that are used once, API keys, invitations, and what was revoked of late."""
 
 from alembic import op
 
@@ -41,6 +41,18 @@ create table identity.api_key (
 );
 create index ix_api_key_user_id on identity.api_key (org_id, user_id);
 
+-- One a user: a new one takes the place of the one before.
+create table identity.invitation (
+    org_id uuid not null,
+    user_id uuid not null,
+    hash bytea not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint invitation_pkey primary key (org_id, user_id),
+    constraint uq_invitation_hash unique (hash),
+    constraint fk_invitation_org_id foreign key (org_id, user_id) references identity.user_account (org_id, id)
+);
+
 -- Every process reads what is new here; kept for longer than any access token lasts.
 create table identity.revocation (
     org_id uuid not null,
@@ -49,7 +61,7 @@ create table identity.revocation (
     subject uuid not null,
     created_at timestamptz not null default clock_timestamp(),
     constraint revocation_pkey primary key (org_id, id),
-    constraint ck_revocation_kind check (kind in ('token', 'session', 'api_key', 'user'))
+    constraint ck_revocation_kind check (kind in ('token', 'session', 'api_key', 'user', 'organisation'))
 );
 create index ix_revocation_created_at on identity.revocation (created_at);
 create index ix_revocation_subject on identity.revocation (org_id, subject);
@@ -61,5 +73,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop table identity.revocation, identity.api_key, identity.session_credential")
+    op.execute("drop table identity.revocation, identity.invitation, identity.api_key, identity.session_credential")
     op.execute("alter table identity.session add column credential_hash bytea unique")

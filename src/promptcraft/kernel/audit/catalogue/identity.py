@@ -95,6 +95,34 @@ GROUP_JOINED = Event(
     type="authorization",
     category="security",
 )
+ROLE_UNBOUND = Event(
+    id=2015,
+    name="role.unbind",
+    sentence="{actor} took the role {role} from {resource}",
+    type="authorization",
+    category="security",
+)
+GROUP_LEFT = Event(
+    id=2016,
+    name="group.leave",
+    sentence="{actor} took {resource} out of the group {group}",
+    type="authorization",
+    category="security",
+)
+GROUP_MADE = Event(
+    id=2017,
+    name="group.make",
+    sentence="{actor} made the group {resource}",
+    type="authorization",
+    category="security",
+)
+GROUP_REMOVED = Event(
+    id=2018,
+    name="group.remove",
+    sentence="{actor} removed the group {resource} with its {members} members",
+    type="authorization",
+    category="security",
+)
 PASSWORD_SET = Event(
     id=2014,
     name="password.set",
@@ -126,5 +154,62 @@ API_KEY_REVOKED = Event(
     name="api_key.revoke",
     sentence="{actor} revoked the API key {name} ({resource})",
     type="authentication",
+    category="security",
+)
+USER_INVITED = Event(
+    id=2040,
+    name="user.invite",
+    sentence="{actor} made a one-time invitation for {resource}",
+    type="authentication",
+    category="security",
+)
+INVITATION_ACCEPTED = Event(
+    id=2041,
+    name="invitation.accept",
+    sentence="{actor} accepted the invitation and set a password",
+    type="authentication",
+    category="security",
+)
+INVITATION_REFUSED = Event(
+    id=2042,
+    name="invitation.refuse",
+    sentence="an invitation was refused: {reason}",
+    type="authentication",
+    category="security",
+    severity="warning",
+)
+USER_SUSPENDED = Event(
+    id=2043,
+    name="user.suspend",
+    sentence="{actor} suspended {resource}",
+    type="authorization",
+    category="security",
+)
+USER_RESUMED = Event(
+    id=2044,
+    name="user.resume",
+    sentence="{actor} let {resource} in again",
+    type="authorization",
+    category="security",
+)
+USER_OFFBOARDED = Event(
+    id=2045,
+    name="user.offboard",
+    sentence="{actor} offboarded {resource}",
+    type="authorization",
+    category="security",
+)
+ORGANISATION_SUSPENDED = Event(
+    id=2050,
+    name="organisation.suspend",
+    sentence="{actor} suspended the organisation {resource}",
+    type="authorization",
+    category="security",
+)
+ORGANISATION_RESUMED = Event(
+    id=2051,
+    name="organisation.resume",
+    sentence="{actor} let the organisation {resource} in again",
+    type="authorization",
     category="security",
 )
