@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pc_hybrid.commands import agent, analytics, api_key, audit, host, questions, session
+from pc_hybrid.commands import agent, analytics, api_key, audit, directory, host, questions, session
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import next_line, padded, safe, safe_lines, width
@@ -24,6 +24,7 @@ app = typer.Typer(
 host.register(app)
 session.register(app)
 api_key.register(app)
+directory.register(app)
 agent.register(app)
 questions.register(app)
 analytics.register(app)

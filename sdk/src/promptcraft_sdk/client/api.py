@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from promptcraft_sdk.client.schemas import (
+    AccountExport,
     Agent,
     AgentCreate,
     AgentDetail,
@@ -21,16 +22,22 @@ from promptcraft_sdk.client.schemas import (
     Execution,
     ExecutionEntry,
     Feedback,
+    Group,
     Health,
     InsightsReport,
+    Invitation,
     LoginSession,
     Logs,
     Me,
     NewApiKey,
+    OrganisationEntry,
+    OrganisationFounded,
     Progress,
     Realtime,
+    Role,
     Token,
     Upload,
+    User,
 )
 from promptcraft_sdk.client.wire import Call, reader
 
@@ -43,6 +50,9 @@ _DEFAULT_EXECUTION_SECONDS = 30.0
 
 _AGENTS = "/api/v4/admin/agents"
 _API_KEYS = "/api/v4/api-keys"
+_USERS = "/api/v4/admin/users"
+_GROUPS = "/api/v4/admin/groups"
+_ORGANISATIONS = "/api/v4/admin/organizations"
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------
@@ -100,6 +110,95 @@ def rotate_api_key(key_id: UUID, *, overlap_hours: int | None = None) -> Call[Ne
 
 def revoke_api_key(key_id: UUID) -> Call[None]:
     return Call("DELETE", _API_KEYS + "/{key_id}", _nothing, path_values=_texts({"key_id": key_id}))
+
+
+def accept_invitation(invitation: str, password: str) -> Call[None]:
+    """Set the password of the account that an invitation is for."""
+    body = {"invitation": invitation, "password": password}
+    return Call("POST", "/auth/accept-invitation", _nothing, body=_json(body), signed=False)
+
+
+def roles() -> Call[list[Role]]:
+    """The roles that there are, and what each may do."""
+    return _get("/api/v4/roles", list[Role])
+
+
+# --- the organisation -------------------------------------------------------------------------------------------------
+
+
+def users() -> Call[list[User]]:
+    return _get(_USERS, list[User])
+
+
+def user(user_id: UUID) -> Call[User]:
+    return _get(_USERS + "/{user_id}", User, user_id=user_id)
+
+
+def invite_user(
+    username: str, *, display_name: str | None = None, roles: Sequence[str] | None = None, groups: Sequence[str] = ()
+) -> Call[Invitation]:
+    """Add somebody, who sets their own password by the invitation; viewer where no role is named."""
+    body = {"username": username, "display_name": display_name, "roles": roles, "groups": groups or None}
+    return _post(_USERS, Invitation, {key: value for key, value in body.items() if value is not None})
+
+
+def invite_user_again(user_id: UUID) -> Call[Invitation]:
+    """A new one-time way to set a password; the one before is worth nothing."""
+    return _post(_USERS + "/{user_id}/invitation", Invitation, {}, user_id=user_id)
+
+
+def suspend_user(user_id: UUID) -> Call[User]:
+    return _post(_USERS + "/{user_id}/suspend", User, {}, user_id=user_id)
+
+
+def resume_user(user_id: UUID) -> Call[User]:
+    return _post(_USERS + "/{user_id}/resume", User, {}, user_id=user_id)
+
+
+def offboard_user(user_id: UUID) -> Call[AccountExport]:
+    """Take everything from somebody who leaves; the answer is what was known of the account."""
+    return _post(_USERS + "/{user_id}/offboard", AccountExport, {}, user_id=user_id)
+
+
+def set_user_roles(user_id: UUID, roles: Sequence[str]) -> Call[User]:
+    """These roles and no others."""
+    return _put(_USERS + "/{user_id}/roles", User, {"roles": roles}, user_id=user_id)
+
+
+def set_user_groups(user_id: UUID, groups: Sequence[str]) -> Call[User]:
+    """These groups and no others."""
+    return _put(_USERS + "/{user_id}/groups", User, {"groups": groups}, user_id=user_id)
+
+
+def groups() -> Call[list[Group]]:
+    return _get(_GROUPS, list[Group])
+
+
+def set_group_roles(name: str, roles: Sequence[str]) -> Call[Group]:
+    """These roles for every member, and no others; a group that there is not yet is made."""
+    return _put(_GROUPS + "/{name}/roles", Group, {"roles": roles}, name=name)
+
+
+def remove_group(name: str) -> Call[None]:
+    return Call("DELETE", _GROUPS + "/{name}", _nothing, path_values={"name": name})
+
+
+def organisations() -> Call[list[OrganisationEntry]]:
+    """Every organisation of the platform, for its administrators."""
+    return _get(_ORGANISATIONS, list[OrganisationEntry])
+
+
+def found_organisation(slug: str, name: str, administrator: str) -> Call[OrganisationFounded]:
+    """Make an organisation and invite its first administrator."""
+    return _post(_ORGANISATIONS, OrganisationFounded, {"slug": slug, "name": name, "administrator": administrator})
+
+
+def suspend_organisation(org_id: UUID) -> Call[OrganisationEntry]:
+    return _post(_ORGANISATIONS + "/{org_id}/suspend", OrganisationEntry, {}, org_id=org_id)
+
+
+def resume_organisation(org_id: UUID) -> Call[OrganisationEntry]:
+    return _post(_ORGANISATIONS + "/{org_id}/resume", OrganisationEntry, {}, org_id=org_id)
 
 
 def signing_keys() -> Call[dict[str, Any]]:
@@ -294,6 +393,10 @@ def _post(
     **path: object,
 ) -> Call[T]:
     return Call("POST", template, _data(answer), path_values=_texts(path), body=_json(body), time_limit=time_limit)
+
+
+def _put(template: str, answer: type[T], body: Mapping[str, Any], **path: object) -> Call[T]:
+    return Call("PUT", template, _data(answer), path_values=_texts(path), body=_json(body))
 
 
 def _probe(path: str) -> Call[Health]:

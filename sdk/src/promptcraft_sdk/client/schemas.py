@@ -89,6 +89,66 @@ class NewApiKey(ApiKey):
     key: str = Field(repr=False)
 
 
+class User(Answer):
+    """Somebody of the organisation; `invited` is true until they have set a password."""
+
+    id: UUID
+    username: str
+    display_name: str = ""
+    active: bool = True
+    invited: bool = False
+    roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    created_at: datetime
+
+
+class Invitation(Answer):
+    """A one-time way in; `invitation` is here once and nowhere else."""
+
+    user: User
+    invitation: str = Field(repr=False)
+    expires_at: datetime
+
+
+class AccountExport(Answer):
+    """What was known of the account of somebody who left."""
+
+    user: User
+    sessions: tuple[LoginSession, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+
+
+class Group(Answer):
+    name: str
+    members: int = 0
+    roles: tuple[str, ...] = ()
+    created_at: datetime
+
+
+class Role(Answer):
+    """A role, the bundles that it holds, and what these come to."""
+
+    name: str
+    bundles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+
+
+class OrganisationEntry(Answer):
+    """An organisation as the platform's administrators see it; `users` are those who may come in."""
+
+    id: UUID
+    slug: str
+    name: str
+    active: bool = True
+    users: int = 0
+    created_at: datetime
+
+
+class OrganisationFounded(Answer):
+    organization: Organisation
+    administrator: Invitation
+
+
 # --- agents -----------------------------------------------------------------------------------------------------------
 
 Environment = Literal["production", "staging", "development"]
