@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "84b8654717c86a827f71ea76fbd7e523122c7a12f773f7a1670f865c96bf5b5f")
+APPLIED = (2, "08d1b8dc3e195866ca2eb22e080f3f15d80e59d16c2268f9a5a290ddb88a40b5")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -38,7 +38,6 @@ OPERATIONAL = {
     "identity.login_attempt": "counters of the throttle; each attempt is an event of its own",
     "identity.session_credential": "issued with a login or a renewal, each of which is an event",
     "identity.revocation": "tells processes of a change that is an event of its own",
-    "identity.signing_key": "made by the platform at need; rotation, a person's deed, will be audited",
     "runtime.host": "a lease, and what the host's runtime found at its start, which is an event",
     "analytics.execution_fact": "derived from the outbox, can be derived again",
     "analytics.execution_rating": "likewise",
@@ -50,6 +49,7 @@ OPERATIONAL = {
     "orchestrator.conversation": "groups executions, each of which is an event",
 }
 GOVERNED = {
+    "identity.signing_key",
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
     "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "identity.invitation",
     "runtime.instance", "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback",

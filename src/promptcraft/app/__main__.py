@@ -43,9 +43,18 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("rest", nargs=argparse.REMAINDER)
     settings.set_defaults(start=_config)
     admin = commands.add_parser("admin", help="first aid on the host")
-    admin.add_argument("action", choices=["bootstrap"], help="bootstrap: make the first organisation and administrator")
-    admin.add_argument("--gate", type=int, help=argparse.SUPPRESS)
-    admin.set_defaults(start=_admin)
+    aid = admin.add_subparsers(required=True, metavar="ACTION")
+    first = aid.add_parser("bootstrap", help="make the first organisation and administrator")
+    first.add_argument("--gate", type=int, help=argparse.SUPPRESS)
+    first.set_defaults(start=_admin)
+    reset = aid.add_parser("reset-password", help="give somebody a new password")
+    reset.add_argument("username", metavar="USERNAME")
+    keys = commands.add_parser("keys", help="the keys that access tokens are signed with")
+    rotate = keys.add_subparsers(required=True, metavar="ACTION").add_parser("rotate", help="sign with the next one")
+    for command, start in ((reset, _reset_password), (rotate, _rotate_keys)):
+        up.add_down_arguments(command)
+        command.add_argument("-o", "--output", choices=("text", "json"), default="text")
+        command.set_defaults(start=start)
     return parser
 
 
@@ -96,6 +105,18 @@ def _admin(arguments: argparse.Namespace) -> int:
     from promptcraft.app import admin
 
     return admin.main(arguments.gate)
+
+
+def _reset_password(arguments: argparse.Namespace) -> int:
+    from promptcraft.app import admin
+
+    return admin.reset(arguments.username, arguments.data_dir, arguments.output)
+
+
+def _rotate_keys(arguments: argparse.Namespace) -> int:
+    from promptcraft.app import admin
+
+    return admin.rotate_keys(arguments.data_dir, arguments.output)
 
 
 _ROLES = (

@@ -20,6 +20,7 @@ from promptcraft.identity.service import (
     found_organisation,
     open_identity,
     renew,
+    reset_password,
     sign_in,
 )
 
@@ -46,5 +47,6 @@ __all__ = [
     "found_organisation",
     "open_identity",
     "renew",
+    "reset_password",
     "sign_in",
 ]

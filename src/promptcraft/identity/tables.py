@@ -213,6 +213,7 @@ class SigningKeyRow(Base):
     public_jwk: Mapped[str] = mapped_column(Text)
     sealed_private_key: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
 
 
 class LoginAttemptRow(Base):

@@ -45,7 +45,7 @@ TABLES: dict[str, Access] = {
     "identity.api_key": Access(app=READ_ADD_CHANGE, system=READ),
     "identity.invitation": Access(app=ALL, system=READ),
     "identity.revocation": Access(app=READ_ADD, system="SELECT, DELETE"),
-    "identity.signing_key": Access(app=READ_ADD),
+    "identity.signing_key": Access(app=READ_ADD_CHANGE),
     "identity.login_attempt": Access(app="", system=ALL, tenant=False),
     "analytics.execution_fact": Access(app=READ_ADD),
     "analytics.execution_rating": Access(app=READ_ADD_CHANGE),

@@ -18,12 +18,21 @@ _HAND_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="The directory of everything that this host keeps.")]
 
 
+TextOrJson = Annotated[Literal["text", "json"] | None, typer.Option("--output", "-o", help="How data is printed.")]
+
+
 def register(app: typer.Typer) -> None:
     config = typer.Typer(no_args_is_help=True, help="The platform's settings on this host.")
     app.command("up", context_settings=_HAND_ON)(up)
     app.command("down", context_settings=_HAND_ON)(down)
     config.command("validate", context_settings=_HAND_ON)(validate)
     app.add_typer(config, name="config")
+    admin = typer.Typer(no_args_is_help=True, help="First aid on the platform's host.")
+    admin.command("reset-password", context_settings=_HAND_ON)(reset_password)
+    app.add_typer(admin, name="admin")
+    keys = typer.Typer(no_args_is_help=True, help="The keys that access tokens are signed with.")
+    keys.command("rotate", context_settings=_HAND_ON)(rotate_keys)
+    app.add_typer(keys, name="keys")
 
 
 def up(
@@ -58,6 +67,22 @@ def validate(
 ) -> None:
     """Check the settings that the platform would start with."""
     run_platform("config", "validate", *_given({"--settings": settings, "--output": output}), *context.args)
+
+
+def reset_password(
+    context: typer.Context,
+    username: Annotated[str, typer.Argument(metavar="USERNAME", help="Who lost it.")],
+    data_dir: DataDir = None,
+    output: TextOrJson = None,
+) -> None:
+    """Give somebody a new password, and print it, once; all their sessions end. For the owner of the host."""
+    options = _given({"--data-dir": data_dir, "--output": output})
+    run_platform("admin", "reset-password", *options, *context.args, "--", username)
+
+
+def rotate_keys(context: typer.Context, data_dir: DataDir = None, output: TextOrJson = None) -> None:
+    """Sign access tokens with the next key from now on. Those that are out stay valid until they end."""
+    run_platform("keys", "rotate", *_given({"--data-dir": data_dir, "--output": output}), *context.args)
 
 
 def run_platform(*arguments: str) -> NoReturn:

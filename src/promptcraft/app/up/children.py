@@ -100,6 +100,12 @@ class Household:
         return {name: value for name, value in self.environment.items() if name.removesuffix("_FILE") not in hidden}
 
 
+def address_files(place: DataDirectory) -> dict[str, str]:
+    """The settings that name the embedded servers to whoever works with them on this host, but as their owner."""
+    files = {f"{name}_FILE": place.secrets / file for name, file in _ADDRESS_FILES.items() if name not in _OWNER_ONLY}
+    return {name: str(path) for name, path in files.items() if path.exists()}
+
+
 def roles_environment(
     place: DataDirectory, given: Mapping[str, str], urls: Urls, embedded: Embedded, address: tuple[str, int]
 ) -> Mapping[str, str]:

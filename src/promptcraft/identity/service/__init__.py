@@ -2,6 +2,7 @@
 
 from promptcraft.identity.service import api_keys, directory, groups, invitations, organisations, sessions
 from promptcraft.identity.service.authentication import authenticate, surrender
+from promptcraft.identity.service.first_aid import reset_password
 from promptcraft.identity.service.opening import Identity, open_identity
 from promptcraft.identity.service.people import add_user, bootstrap, found_organisation, me
 from promptcraft.identity.service.revocation import forget_revocations
@@ -22,6 +23,7 @@ __all__ = [
     "open_identity",
     "organisations",
     "renew",
+    "reset_password",
     "sessions",
     "sign_in",
     "surrender",

@@ -27,13 +27,16 @@ from promptcraft.identity.schemas import KeySet
 from promptcraft.identity.tables import SigningKeyRow
 from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import PLATFORM_ORG, platform_actor
-from promptcraft.kernel.audit.catalogue.identity import SIGNING_KEY_MADE
+from promptcraft.kernel.audit.catalogue.identity import SIGNING_KEY_MADE, SIGNING_KEYS_ROTATED
 from promptcraft.kernel.context import current
 from promptcraft.kernel.db import Database, unit_of_work
 
 _NONCE_BYTES = 12
 _STATES = ("current", "next")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('identity.signing_key'))")
+# Processes sign with the key they know for a while; then it has to outlive the tokens that it signed (tokens.py).
+_SIGN_AGAIN = timedelta(minutes=1)
+_ACCEPTED_AFTER = timedelta(minutes=10)
 # A token with an unknown key id must not let anybody make the platform read its keys on every request.
 _LOOK_AGAIN = timedelta(seconds=30)
 
@@ -64,11 +67,10 @@ class SigningKeys:
 
     async def current(self) -> SigningKey:
         """The key to sign with; it is made when there is none."""
-        if key := self._current():
-            return key
-        async with self._lock:
-            if self._current() is None:
-                await self._read()
+        if self._may_be_old():
+            async with self._lock:
+                if self._may_be_old():
+                    await self._read()
         key = self._current()
         if key is None:
             raise RuntimeError("the signing keys were made and are not there")
@@ -91,20 +93,45 @@ class SigningKeys:
         mine = (key for key in self._keys.values() if key.algorithm == self._algorithm and key.state == "current")
         return next(mine, None)
 
+    async def rotate(self) -> str:
+        """Sign with the next key from now on, and publish one to follow it; gives the new one's id.
+
+        Tokens signed with the key before stay valid until they end.
+        """
+        await self.current()
+        actor = platform_actor(current().request_id)
+        async with unit_of_work(self._db, actor) as session:
+            await session.execute(_LOCK)
+            rows = {row.state: row for row in await _rows(session) if row.algorithm == self._algorithm}
+            rows["current"].state, rows["current"].retired_at = "retired", clock.now()
+            await session.flush()
+            rows["next"].state = "current"
+            await session.flush()
+            await self._make(session, "next")
+            await audit.record(session, actor, SIGNING_KEYS_ROTATED, resource=rows["next"].kid)
+        await self._read()
+        return rows["next"].kid
+
+    def _may_be_old(self) -> bool:
+        return self._current() is None or clock.now() - self._read_at >= _SIGN_AGAIN
+
     def _may_find(self, kid: str) -> bool:
         return kid not in self._keys and clock.now() - self._read_at >= _LOOK_AGAIN
 
     async def _read(self) -> None:
         async with unit_of_work(self._db, platform_actor(current().request_id)) as session:
             rows = await _rows(session)
-            if not any(row.algorithm == self._algorithm for row in rows):
+            if not self._usable(rows):
                 # Two processes that start together make one pair between them.
                 await session.execute(_LOCK)
                 rows = await _rows(session)
-            if not any(row.algorithm == self._algorithm for row in rows):
+            if not self._usable(rows):
                 rows = [*rows, *[await self._make(session, state) for state in _STATES]]
             self._keys = {row.kid: self._opened(row) for row in rows}
         self._read_at = clock.now()
+
+    def _usable(self, rows: list[SigningKeyRow]) -> bool:
+        return any(row.algorithm == self._algorithm and row.state == "current" for row in rows)
 
     async def _make(self, session: AsyncSession, state: str) -> SigningKeyRow:
         kid = secrets.token_hex(8)
@@ -140,8 +167,8 @@ class SigningKeys:
 
 async def _rows(session: AsyncSession) -> list[SigningKeyRow]:
     mine = SigningKeyRow.org_id == PLATFORM_ORG
-    query = select(SigningKeyRow).where(mine, SigningKeyRow.state != "retired").order_by(SigningKeyRow.state)
-    return list(await session.scalars(query))
+    accepted = (SigningKeyRow.state != "retired") | (SigningKeyRow.retired_at > clock.now() - _ACCEPTED_AFTER)
+    return list(await session.scalars(select(SigningKeyRow).where(mine, accepted).order_by(SigningKeyRow.state)))
 
 
 def _jwk(public: Any, kid: str, algorithm: str) -> dict[str, str]:

@@ -23,6 +23,8 @@ alter table identity.session drop column credential_hash;
 -- The old column's constraint had this name.
 alter table identity.session_credential add constraint uq_session_credential_hash unique (hash);
 
+alter table identity.signing_key add column retired_at timestamptz;
+
 create table identity.api_key (
     org_id uuid not null,
     id uuid not null,
@@ -74,4 +76,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop table identity.revocation, identity.invitation, identity.api_key, identity.session_credential")
+    op.execute("alter table identity.signing_key drop column retired_at")
     op.execute("alter table identity.session add column credential_hash bytea unique")

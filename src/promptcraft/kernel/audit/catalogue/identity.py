@@ -135,6 +135,12 @@ SIGNING_KEY_MADE = Event(
     sentence="{actor} made the signing key {resource} ({state})",
     category="security",
 )
+SIGNING_KEYS_ROTATED = Event(
+    id=2021,
+    name="signing_key.rotate",
+    sentence="{actor} has access tokens signed with {resource} from now on",
+    category="security",
+)
 API_KEY_MADE = Event(
     id=2030,
     name="api_key.make",
@@ -212,4 +218,13 @@ ORGANISATION_RESUMED = Event(
     sentence="{actor} let the organisation {resource} in again",
     type="authorization",
     category="security",
+)
+PASSWORD_RESET = Event(
+    id=2046,
+    name="password.reset",
+    sentence="{account} reset the password of {resource} on the platform's host",
+    type="authentication",
+    category="security",
+    severity="warning",
+    personal=frozenset({"account"}),
 )
