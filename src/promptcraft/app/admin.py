@@ -36,11 +36,11 @@ def main(gate: int | None) -> int:
     return 0
 
 
-def reset(username: str, data_dir: Path | None, output: str) -> int:
+def reset(username: str, data_dir: Path | None, output: str, *, remove_second_factor: bool) -> int:
     """Give a user a new password, and print it, once."""
 
     async def give(process: Process) -> str:
-        given = await reset_password(process.db, username, getuser())
+        given = await reset_password(process.db, username, getuser(), remove_second_factor=remove_second_factor)
         return given.model_dump_json() if output == "json" else str(given.password)
 
     return _aid(data_dir, give)

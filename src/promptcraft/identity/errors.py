@@ -109,3 +109,40 @@ class InvitationRefused(Unauthenticated):
     title = "The invitation is not usable"
     next_step = "Ask an administrator of your organisation for a new one."
     recorded = True
+
+
+class SecondFactorRequired(Unauthenticated):
+    code = "second_factor_required"
+    title = "A code of your second factor is needed"
+    next_step = "Send it as `code`, from your authenticator or one of your recovery codes."
+    recorded = True
+
+
+class SecondFactorRefused(Unauthenticated):
+    code = "second_factor_refused"
+    title = "The code is not the one of this moment"
+    next_step = "Wait for the next code and see that the clock of your device is right, or use a recovery code."
+    recorded = True
+
+
+class SecondFactorThere(Conflict):
+    code = "second_factor_there"
+    title = "You have a second factor already"
+    next_step = "Remove it first, with a code of it."
+
+
+class NoSecondFactor(NotFound):
+    title = "There is no second factor"
+    next_step = "Set one up with `pc-hybrid second-factor enrol`."
+
+
+class WrongCode(Invalid):
+    code = "wrong_code"
+    title = "The code is not the one of this moment"
+    next_step = "Wait for the next code and see that the clock of your device is right."
+
+
+class NotByKey(Forbidden):
+    code = "not_by_key"
+    title = "This is for people who are signed in"
+    next_step = "Sign in with `pc-hybrid login` and do it there."

@@ -12,6 +12,7 @@ from promptcraft.identity.schemas import (
     ApiKey,
     ApiKeyRequest,
     ApiKeyRotation,
+    Code,
     Group,
     GroupsOf,
     Invitation,
@@ -22,9 +23,11 @@ from promptcraft.identity.schemas import (
     OrganisationEntry,
     OrganisationFounded,
     OrganisationFounding,
+    RecoveryCodes,
     RevocationRequest,
     RoleShown,
     RolesOf,
+    SecondFactorSecret,
     TokenRequest,
     Tokens,
     User,
@@ -47,6 +50,9 @@ from promptcraft.kernel.audit.catalogue.identity import (
     ORGANISATION_RESUMED,
     ORGANISATION_SUSPENDED,
     ROLE_BOUND,
+    SECOND_FACTOR_BEGUN,
+    SECOND_FACTOR_CONFIRMED,
+    SECOND_FACTOR_REMOVED,
     SESSION_ENDED,
     USER_INVITED,
     USER_OFFBOARDED,
@@ -78,7 +84,8 @@ async def token(given: TokenRequest, identity: OwnIdentity, response: Response) 
     if given.session is not None:
         return await service.renew(identity, given.session.get_secret_value())
     password = given.password.get_secret_value() if given.password else ""
-    return await service.sign_in(identity, given.username or "", password)
+    code = given.code.get_secret_value() if given.code else None
+    return await service.sign_in(identity, given.username or "", password, code)
 
 
 @router.post("/auth/logout", status_code=204)
@@ -177,6 +184,43 @@ async def roles(actor: Annotated[Actor, requires(Permission.PROFILE_READ)]) -> E
     )
 
 
+@router.post("/api/v4/me/second-factor", status_code=201)
+async def begin_second_factor(
+    session: Session,
+    identity: OwnIdentity,
+    actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_BEGUN)],
+    response: Response,
+) -> Envelope[SecondFactorSecret]:
+    """A secret for your authenticator; it is in force once you have confirmed it with a code."""
+    response.headers["Cache-Control"] = "no-store"
+    return Envelope(data=await service.second_factor.begin(session, identity.second_factors, actor))
+
+
+@router.post("/api/v4/me/second-factor/confirm")
+async def confirm_second_factor(
+    given: Code,
+    session: Session,
+    identity: OwnIdentity,
+    actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_CONFIRMED)],
+    response: Response,
+) -> Envelope[RecoveryCodes]:
+    """From here on signing in needs a code. The answer holds the recovery codes, once: keep them."""
+    response.headers["Cache-Control"] = "no-store"
+    code = given.code.get_secret_value()
+    return Envelope(data=await service.second_factor.confirm(session, identity.second_factors, actor, code))
+
+
+@router.post("/api/v4/me/second-factor/remove", status_code=204)
+async def remove_second_factor(
+    given: Code,
+    session: Session,
+    identity: OwnIdentity,
+    actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_REMOVED)],
+) -> None:
+    """Take your second factor out of force, with a code of it or a recovery code."""
+    await service.second_factor.remove(session, identity.second_factors, actor, given.code.get_secret_value())
+
+
 @router.get("/api/v4/admin/users")
 async def users(session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)]) -> Envelope[list[User]]:
     """The users of your organisation, by name."""
@@ -240,6 +284,14 @@ async def offboard_user(
     What they did stays in the record, under their id.
     """
     return Envelope(data=await service.directory.offboard(session, actor, user_id))
+
+
+@router.delete("/api/v4/admin/users/{user_id}/second-factor")
+async def remove_second_factor_of_user(
+    user_id: UUID, session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE, SECOND_FACTOR_REMOVED)]
+) -> Envelope[User]:
+    """Take the second factor from somebody who lost their device and recovery codes."""
+    return Envelope(data=await service.directory.remove_second_factor(session, actor, user_id))
 
 
 @router.put("/api/v4/admin/users/{user_id}/roles")

@@ -19,6 +19,7 @@ class TokenRequest(BaseModel):
     # The bound keeps hashing cheap: argon2 reads all of it.
     password: Annotated[SecretStr, Field(min_length=1, max_length=1024)] | None = None
     session: Annotated[SecretStr, Field(min_length=1, max_length=200)] | None = None
+    code: Annotated[SecretStr, Field(min_length=1, max_length=40, description="of the second factor")] | None = None
 
     @model_validator(mode="after")
     def one_way_in(self) -> Self:
@@ -26,6 +27,8 @@ class TokenRequest(BaseModel):
         neither_half = self.username is None and self.password is None
         if by_password == (self.session is not None) or not (by_password or neither_half):
             raise ValueError("give username and password, or session alone")
+        if self.code is not None and not by_password:
+            raise ValueError("a code goes with username and password")
         return self
 
 
@@ -39,6 +42,9 @@ class Tokens(BaseModel):
     expires_in: Annotated[int, Field(description="seconds")]
     session: str = Field(repr=False)
     session_expires_at: datetime
+    second_factor_owed: Annotated[
+        bool, Field(description="true where this session may do nothing but set up a second factor")
+    ] = False
 
 
 RevocationKind = Literal["token", "session", "api_key", "user", "organisation"]
@@ -224,6 +230,29 @@ class OrganisationFounded(BaseModel):
 
     organization: Organisation
     administrator: Invitation
+
+
+class SecondFactorSecret(BaseModel):
+    """What an authenticator needs to know (RFC 6238); here once and nowhere else."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret: Annotated[str, Field(repr=False, description="base32")]
+    uri: Annotated[str, Field(repr=False, description="otpauth://, for a QR code")]
+
+
+class Code(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    code: Annotated[SecretStr, Field(min_length=1, max_length=40)]
+
+
+class RecoveryCodes(BaseModel):
+    """Each takes the place of a code once; here once and nowhere else."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recovery_codes: Annotated[tuple[str, ...], Field(repr=False)]
 
 
 class AccountExport(BaseModel):

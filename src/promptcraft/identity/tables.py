@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint, func
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
@@ -131,6 +131,32 @@ class SessionRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    second_factor: Mapped[bool] = mapped_column(default=False)
+
+
+class SecondFactorRow(Base):
+    """The secret of a user's one-time codes, sealed by the master key. `last_step` is that of the last code taken."""
+
+    __tablename__ = "second_factor"
+    __table_args__ = (ForeignKeyConstraint(["org_id", "user_id"], _USER), {"schema": "identity"})
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sealed_secret: Mapped[bytes]
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class RecoveryCodeRow(Base):
+    """A code that takes the place of a one-time code, once; here is the SHA-256 of it."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (ForeignKeyConstraint(["org_id", "user_id"], _USER), {"schema": "identity"})
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
 
 
 class SessionCredentialRow(Base):

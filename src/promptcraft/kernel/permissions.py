@@ -7,6 +7,7 @@ from enum import StrEnum
 class Permission(StrEnum):
     PROFILE_READ = "profile:read"
     SESSION_END = "session:end"
+    SECOND_FACTOR_MANAGE = "second_factor:manage"
     API_KEY_MANAGE = "api_key:manage"
     USER_MANAGE = "user:manage"
     ORGANISATION_MANAGE = "organisation:manage"
@@ -39,6 +40,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
         {
             Permission.PROFILE_READ,
             Permission.SESSION_END,
+            Permission.SECOND_FACTOR_MANAGE,
             Permission.API_KEY_MANAGE,
             Permission.AGENT_READ,
             Permission.EXECUTION_READ,
@@ -79,6 +81,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "data-team": ("analytics", "cost_management"),
     "engineering": ("agent_management", "infrastructure"),
 }
+
+
+# What a session may that owes its second factor: nothing but to give it.
+BEFORE_SECOND_FACTOR = frozenset({Permission.PROFILE_READ, Permission.SESSION_END, Permission.SECOND_FACTOR_MANAGE})
 
 
 def permissions_of(roles: Iterable[str], groups: Iterable[str] = ()) -> frozenset[Permission]:

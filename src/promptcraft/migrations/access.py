@@ -43,6 +43,8 @@ TABLES: dict[str, Access] = {
     "identity.session": Access(app=READ_ADD_CHANGE, system=READ),
     "identity.session_credential": Access(app=ALL, system=READ),
     "identity.api_key": Access(app=READ_ADD_CHANGE, system=READ),
+    "identity.second_factor": Access(app=ALL),
+    "identity.recovery_code": Access(app=ALL),
     "identity.invitation": Access(app=ALL, system=READ),
     "identity.revocation": Access(app=READ_ADD, system="SELECT, DELETE"),
     "identity.signing_key": Access(app=READ_ADD_CHANGE),

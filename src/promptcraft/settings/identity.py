@@ -40,7 +40,9 @@ class IdentitySettings(ContextSettings):
         tuple[str, ...],
         Setting(forms.SLUGS, "the only organisations that may sign in", unset="every active organisation"),
     ] = ()
-    require_mfa: Annotated[bool, Setting(forms.FLAG, "second factor for every interactive login", effect=False)] = False
+    require_mfa: Annotated[
+        bool, Setting(forms.FLAG, "a session without a second factor may set one up and do nothing else")
+    ] = False
 
     keycloak_url: Annotated[
         str | None, Setting(addresses.WEB, "Keycloak of the first OIDC connection", effect=False)

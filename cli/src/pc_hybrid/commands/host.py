@@ -72,11 +72,15 @@ def validate(
 def reset_password(
     context: typer.Context,
     username: Annotated[str, typer.Argument(metavar="USERNAME", help="Who lost it.")],
+    remove_second_factor: Annotated[
+        bool, typer.Option("--remove-second-factor", help="For somebody who lost that, too.")
+    ] = False,
     data_dir: DataDir = None,
     output: TextOrJson = None,
 ) -> None:
     """Give somebody a new password, and print it, once; all their sessions end. For the owner of the host."""
     options = _given({"--data-dir": data_dir, "--output": output})
+    options += ["--remove-second-factor"] * remove_second_factor
     run_platform("admin", "reset-password", *options, *context.args, "--", username)
 
 

@@ -12,18 +12,20 @@ from pc_hybrid.credentials import CredentialStore
 from pc_hybrid.failures import ExitCode, Failure, missing
 from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import safe
-from promptcraft_sdk.client import ApiError, Client, ClientError, api
+from promptcraft_sdk.client import ApiError, Client, ClientError, Credentials, api
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def login(terminal: Terminal, api_url: str | None, username: str | None, password_stdin: bool) -> None:
+def login(
+    terminal: Terminal, api_url: str | None, username: str | None, password_stdin: bool, code: str | None
+) -> None:
     here = environment.read()
     store = CredentialStore(here.config_dir)
     url = _checked(terminal, api_url or here.api_url or store.read().current)
     name = username or terminal.ask("Username", "--username", "whom to sign in as")
     with Client(url) as client:
-        credentials = client.sign_in(name, _password(password_stdin))
+        credentials = _signed_in(terminal, client, name, _password(password_stdin), code)
     store.keep(url, credentials)
     store.make_current(url)
     ends = credentials.session_expires_at
@@ -33,6 +35,17 @@ def login(terminal: Terminal, api_url: str | None, username: str | None, passwor
         "session_expires_at": ends.isoformat() if ends else None,
     }
     terminal.data(result, [f"Signed in to {url} as {safe(name)}"])
+    if credentials.second_factor_owed:
+        terminal.warn("here you may do nothing until you have set up a second factor:  pc-hybrid second-factor enrol")
+
+
+def _signed_in(terminal: Terminal, client: Client, username: str, password: str, code: str | None) -> Credentials:
+    try:
+        return client.sign_in(username, password, code)
+    except ApiError as refusal:
+        if refusal.code != "second_factor_required" or not people_here():
+            raise
+    return client.sign_in(username, password, terminal.ask("Code", "--code", "a code of your second factor"))
 
 
 def logout(terminal: Terminal) -> None:

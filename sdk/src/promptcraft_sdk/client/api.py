@@ -34,7 +34,9 @@ from promptcraft_sdk.client.schemas import (
     OrganisationFounded,
     Progress,
     Realtime,
+    RecoveryCodes,
     Role,
+    SecondFactorSecret,
     Token,
     Upload,
     User,
@@ -49,6 +51,7 @@ _TRANSFER_TIME_LIMIT = 600.0
 _DEFAULT_EXECUTION_SECONDS = 30.0
 
 _AGENTS = "/api/v4/admin/agents"
+_SECOND_FACTOR = "/api/v4/me/second-factor"
 _API_KEYS = "/api/v4/api-keys"
 _USERS = "/api/v4/admin/users"
 _GROUPS = "/api/v4/admin/groups"
@@ -58,8 +61,10 @@ _ORGANISATIONS = "/api/v4/admin/organizations"
 # --- identity ---------------------------------------------------------------------------------------------------------
 
 
-def sign_in(username: str, password: str) -> Call[Token]:
-    return _credential_exchange({"username": username, "password": password})
+def sign_in(username: str, password: str, code: str | None = None) -> Call[Token]:
+    """`code` is of the account's second factor, if it has one."""
+    body = {"username": username, "password": password}
+    return _credential_exchange(body if code is None else {**body, "code": code})
 
 
 def renew(session: str) -> Call[Token]:
@@ -78,6 +83,19 @@ def me() -> Call[Me]:
 def revoke(credential: str) -> Call[None]:
     """Revoke an access token, a session credential or an API key that one holds, or found."""
     return Call("POST", "/auth/revoke", _nothing, body=_json({"token": credential}), signed=False)
+
+
+def begin_second_factor() -> Call[SecondFactorSecret]:
+    """A secret for one's authenticator, in force once it is confirmed with a code."""
+    return _post(_SECOND_FACTOR, SecondFactorSecret, {})
+
+
+def confirm_second_factor(code: str) -> Call[RecoveryCodes]:
+    return _post(_SECOND_FACTOR + "/confirm", RecoveryCodes, {"code": code})
+
+
+def remove_second_factor(code: str) -> Call[None]:
+    return Call("POST", _SECOND_FACTOR + "/remove", _nothing, body=_json({"code": code}))
 
 
 def sessions() -> Call[list[LoginSession]]:
@@ -158,6 +176,12 @@ def resume_user(user_id: UUID) -> Call[User]:
 def offboard_user(user_id: UUID) -> Call[AccountExport]:
     """Take everything from somebody who leaves; the answer is what was known of the account."""
     return _post(_USERS + "/{user_id}/offboard", AccountExport, {}, user_id=user_id)
+
+
+def remove_second_factor_of_user(user_id: UUID) -> Call[User]:
+    """For somebody who lost their device and recovery codes."""
+    path = _USERS + "/{user_id}/second-factor"
+    return Call("DELETE", path, _data(User), path_values=_texts({"user_id": user_id}))
 
 
 def set_user_roles(user_id: UUID, roles: Sequence[str]) -> Call[User]:

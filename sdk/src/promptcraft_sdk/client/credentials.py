@@ -23,6 +23,7 @@ class Credentials(BaseModel):
     expires_at: datetime | None = None
     session: str = Field(default="", repr=False)
     session_expires_at: datetime | None = None
+    second_factor_owed: bool = False
 
     @property
     def renewable(self) -> bool:
@@ -42,4 +43,5 @@ class Credentials(BaseModel):
             expires_at=datetime.now(UTC) + timedelta(seconds=token.expires_in),
             session=token.session or self.session,
             session_expires_at=token.session_expires_at or self.session_expires_at,
+            second_factor_owed=token.second_factor_owed,
         )

@@ -40,6 +40,20 @@ class Token(Answer):
     expires_in: int
     session: str | None = Field(default=None, repr=False)
     session_expires_at: datetime | None = None
+    second_factor_owed: bool = False
+
+
+class SecondFactorSecret(Answer):
+    """What an authenticator needs to know: base32, and the same as otpauth:// for a QR code."""
+
+    secret: str = Field(repr=False)
+    uri: str = Field(repr=False)
+
+
+class RecoveryCodes(Answer):
+    """Each takes the place of a code once."""
+
+    recovery_codes: tuple[str, ...] = Field(repr=False)
 
 
 class Organisation(Answer):

@@ -54,8 +54,8 @@ class Client:
     def credentials(self) -> Credentials:
         return self._wire.credentials
 
-    def sign_in(self, username: str, password: str) -> Credentials:
-        token = self.send(api.sign_in(username, password))
+    def sign_in(self, username: str, password: str, code: str | None = None) -> Credentials:
+        token = self.send(api.sign_in(username, password, code))
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     def send(self, call: Call[T]) -> T:
@@ -132,8 +132,8 @@ class AsyncClient:
     def credentials(self) -> Credentials:
         return self._wire.credentials
 
-    async def sign_in(self, username: str, password: str) -> Credentials:
-        token = await self.send(api.sign_in(username, password))
+    async def sign_in(self, username: str, password: str, code: str | None = None) -> Credentials:
+        token = await self.send(api.sign_in(username, password, code))
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     async def send(self, call: Call[T]) -> T:

@@ -1,6 +1,14 @@
 """Identity's work: accounts, sessions, API keys, tokens and the keys they are signed with."""
 
-from promptcraft.identity.service import api_keys, directory, groups, invitations, organisations, sessions
+from promptcraft.identity.service import (
+    api_keys,
+    directory,
+    groups,
+    invitations,
+    organisations,
+    second_factor,
+    sessions,
+)
 from promptcraft.identity.service.authentication import authenticate, surrender
 from promptcraft.identity.service.first_aid import reset_password
 from promptcraft.identity.service.opening import Identity, open_identity
@@ -24,6 +32,7 @@ __all__ = [
     "organisations",
     "renew",
     "reset_password",
+    "second_factor",
     "sessions",
     "sign_in",
     "surrender",

@@ -18,7 +18,7 @@ from promptcraft.kernel.audit.catalogue.identity import CREDENTIAL_REVOKED
 from promptcraft.kernel.context import current
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.errors import Unauthenticated
-from promptcraft.kernel.permissions import permissions_of
+from promptcraft.kernel.permissions import BEFORE_SECOND_FACTOR, permissions_of
 
 
 async def authenticate(identity: Identity, authorization: str | None) -> Actor:
@@ -71,14 +71,16 @@ async def _bearer(identity: Identity, token: str) -> Seen:
     """Who comes by an access token, and what they may do now. Raises TokenInvalid, TokenExpired, SessionOver."""
     claims = await tokens.verify(identity.keys, identity.issuer, token)
     async with unit_of_work(identity.db, platform_actor(current().request_id, claims.org_id)) as session:
-        username = await _username(session, claims)
+        username, second_factor = await _login(session, claims)
         roles, groups = await roles_and_groups(session, claims.org_id, claims.user_id)
+    permissions = permissions_of(roles, groups)
+    owed = identity.settings.require_mfa and not second_factor
     return Seen(
         org_id=claims.org_id,
         user_id=claims.user_id,
         session_id=claims.session_id,
         username=username,
-        permissions=permissions_of(roles, groups),
+        permissions=permissions & BEFORE_SECOND_FACTOR if owed else permissions,
         expires_at=claims.expires_at,
         stands_on=frozenset(
             {
@@ -91,13 +93,13 @@ async def _bearer(identity: Identity, token: str) -> Seen:
     )
 
 
-async def _username(session: AsyncSession, claims: tokens.Claims) -> str:
-    """The name of the user whose session this is. Raises SessionOver."""
+async def _login(session: AsyncSession, claims: tokens.Claims) -> tuple[str, bool]:
+    """The name of the user whose session this is, and whether that had a second factor. Raises SessionOver."""
     revoked = exists().where(
         RevocationRow.org_id == claims.org_id, RevocationRow.subject == claims.token_id, RevocationRow.kind == "token"
     )
     query = (
-        select(UserRow.username)
+        select(UserRow.username, SessionRow.second_factor)
         .join(SessionRow, (SessionRow.org_id == UserRow.org_id) & (SessionRow.user_id == UserRow.id))
         .join(OrganisationRow, OrganisationRow.org_id == UserRow.org_id)
         .where(
@@ -111,7 +113,7 @@ async def _username(session: AsyncSession, claims: tokens.Claims) -> str:
             ~revoked,
         )
     )
-    username = await session.scalar(query)
-    if username is None:
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
         raise SessionOver
-    return username
+    return found[0], found[1]

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.identity.errors import LastAdministrator, MayMoreThanYou, NoSuchUser, NotYourself
 from promptcraft.identity.schemas import AccountExport, User
-from promptcraft.identity.service import api_keys, sessions
+from promptcraft.identity.service import api_keys, second_factor, sessions
 from promptcraft.identity.service.people import join_group, roles_and_groups
 from promptcraft.identity.service.revocation import revoke
 from promptcraft.identity.tables import (
@@ -18,7 +18,9 @@ from promptcraft.identity.tables import (
     GroupRow,
     InvitationRow,
     PasswordRow,
+    RecoveryCodeRow,
     RoleBindingRow,
+    SecondFactorRow,
     UserRow,
 )
 from promptcraft.kernel import audit, clock
@@ -33,6 +35,8 @@ from promptcraft.kernel.audit.catalogue.identity import (
 )
 from promptcraft.kernel.permissions import Role, permissions_of
 
+# What somebody who leaves has no use for.
+_OF_A_USER = (PasswordRow, InvitationRow, SecondFactorRow, RecoveryCodeRow, GroupMemberRow, RoleBindingRow)
 # Who administers an organisation is counted under this lock: two who demote each other at once would both succeed.
 _LOCK = func.pg_advisory_xact_lock(func.hashtextextended("identity.administrators", 0))
 
@@ -113,6 +117,13 @@ async def set_groups(session: AsyncSession, actor: Actor, user_id: UUID, groups:
     return await user(session, actor, row.id)
 
 
+async def remove_second_factor(session: AsyncSession, actor: Actor, user_id: UUID) -> User:
+    """For somebody who lost their device and recovery codes. Raises NoSecondFactor and what `resume` raises."""
+    row = await managed(session, actor, user_id)
+    await second_factor.forget(session, actor, row.id)
+    return await user(session, actor, row.id)
+
+
 async def offboard(session: AsyncSession, actor: Actor, user_id: UUID) -> AccountExport:
     """Take everything from somebody who leaves: what they come in by, roles, groups, password. What they did stays.
 
@@ -130,7 +141,7 @@ async def offboard(session: AsyncSession, actor: Actor, user_id: UUID) -> Accoun
     await sessions.end_all(session, actor.org_id, row.id)
     mine = (ApiKeyRow.org_id == actor.org_id, ApiKeyRow.user_id == row.id, ApiKeyRow.revoked_at.is_(None))
     await session.execute(update(ApiKeyRow).where(*mine).values(revoked_at=clock.now()))
-    for table in (PasswordRow, InvitationRow, GroupMemberRow, RoleBindingRow):
+    for table in _OF_A_USER:
         await session.execute(delete(table).where(table.org_id == actor.org_id, table.user_id == row.id))
     await audit.record(session, actor, USER_OFFBOARDED, resource=row.id)
     return export

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from promptcraft.identity.clients import AttemptCounter, RedisCounter
 from promptcraft.identity.service.keys import SigningKeys
 from promptcraft.identity.service.revocation import Revocations
+from promptcraft.identity.service.second_factor import SecondFactors
 from promptcraft.identity.service.seen import SeenTokens
 from promptcraft.identity.service.throttle import DatabaseCounter, FallbackCounter
 from promptcraft.kernel.db import Database
@@ -23,6 +24,7 @@ class Identity:
     attempts: AttemptCounter
     seen: SeenTokens = field(repr=False)
     revocations: Revocations = field(repr=False)
+    second_factors: SecondFactors = field(repr=False)
 
     def start(self) -> None:
         """Begin to hear of revocations; before, and where nobody calls this, every request is checked."""
@@ -45,4 +47,5 @@ def open_identity(
         attempts=FallbackCounter(RedisCounter(redis), DatabaseCounter(db)),
         seen=seen,
         revocations=Revocations(db, redis, seen),
+        second_factors=SecondFactors.sealed_by(master_key),
     )

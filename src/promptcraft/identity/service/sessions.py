@@ -8,15 +8,22 @@ holds what was stolen, or was stolen from, and the family ends.
 import hashlib
 import math
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.identity.errors import LoginRefused, LoginThrottled, NoSuchSession, SessionRefused
+from promptcraft.identity.errors import (
+    LoginRefused,
+    LoginThrottled,
+    NoSuchSession,
+    SecondFactorRefused,
+    SecondFactorRequired,
+    SessionRefused,
+)
 from promptcraft.identity.schemas import Session, Tokens
-from promptcraft.identity.service import throttle, tokens
+from promptcraft.identity.service import second_factor, throttle, tokens
 from promptcraft.identity.service.accounts import Account, account_named, account_of
 from promptcraft.identity.service.opening import Identity
 from promptcraft.identity.service.passwords import verify_password
@@ -44,8 +51,11 @@ _CREDENTIAL_BYTES = 32
 _GRACE = timedelta(seconds=10)
 
 
-async def sign_in(identity: Identity, username: str, password: str) -> Tokens:
-    """Open a session for a local account. Raises LoginRefused, LoginThrottled; each attempt leaves one event."""
+async def sign_in(identity: Identity, username: str, password: str, code: str | None = None) -> Tokens:
+    """Open a session for a local account; `code` is of its second factor, if it has one.
+
+    Raises LoginRefused, LoginThrottled, SecondFactorRequired, SecondFactorRefused; each attempt leaves one event.
+    """
     username = canonical_username(username)
     address = current().client_address or "unknown"
     account = await account_named(identity.db, username)
@@ -69,11 +79,16 @@ async def sign_in(identity: Identity, username: str, password: str) -> Tokens:
     if account is None or reason is not None:
         await audit.record_alone(identity.db, stranger, LOGIN_FAILED, status_code=401, reason=reason, **about)
         raise LoginRefused
+    try:
+        tokens_given = await _open_session(identity, account, code)
+    except (SecondFactorRequired, SecondFactorRefused) as refusal:
+        await audit.record_alone(identity.db, stranger, LOGIN_FAILED, status_code=401, reason=refusal.code, **about)
+        raise
     await throttle.succeeded(identity.attempts, username, address)
-    return await _open_session(identity, account)
+    return tokens_given
 
 
-async def _open_session(identity: Identity, account: Account) -> Tokens:
+async def _open_session(identity: Identity, account: Account, code: str | None) -> Tokens:
     now = clock.now()
     row = SessionRow(
         org_id=account.org_id,
@@ -85,12 +100,19 @@ async def _open_session(identity: Identity, account: Account) -> Tokens:
     actor = account.actor(row.id)
     async with unit_of_work(identity.db, actor) as session:
         await _forget_credentials_of_past_sessions(session, account)
+        factor = await second_factor.in_force(session, account.org_id, account.user_id)
+        if factor is not None:
+            if code is None:
+                raise SecondFactorRequired
+            if not await second_factor.taken(session, identity.second_factors, actor, factor, code):
+                raise SecondFactorRefused
+        row.second_factor = factor is not None
         session.add(row)
         await session.flush()
         credential = _issue(session, row)
         claims = await _claims(session, account, row)
         await audit.record(session, actor, LOGIN_SUCCEEDED, resource=row.id)
-    return await _tokens(identity, claims, credential, row.expires_at)
+    return await _tokens(identity, claims, credential, row)
 
 
 async def renew(identity: Identity, credential: str) -> Tokens:
@@ -118,7 +140,7 @@ async def renew(identity: Identity, credential: str) -> Tokens:
         claims = await _claims(session, account, row)
     if next_one is None:
         raise SessionRefused
-    return await _tokens(identity, claims, next_one, row.expires_at)
+    return await _tokens(identity, claims, next_one, row)
 
 
 async def _take(session: AsyncSession, org_id: UUID, digest: bytes) -> bool:
@@ -234,12 +256,13 @@ async def _claims(session: AsyncSession, account: Account, row: SessionRow) -> t
     )
 
 
-async def _tokens(identity: Identity, claims: tokens.Claims, credential: str, session_ends: datetime) -> Tokens:
+async def _tokens(identity: Identity, claims: tokens.Claims, credential: str, row: SessionRow) -> Tokens:
     return Tokens(
         access_token=await tokens.issue(identity.keys, identity.issuer, claims),
         expires_in=max(0, round((claims.expires_at - clock.now()).total_seconds())),
         session=credential,
-        session_expires_at=session_ends,
+        session_expires_at=row.expires_at,
+        second_factor_owed=identity.settings.require_mfa and not row.second_factor,
     )
 
 

@@ -1,4 +1,4 @@
-"""Session credentials that are used once, API keys, invitations, and what was revoked of late."""
+"""Session credentials that are used once, API keys, invitations, second factors, and what was revoked of late."""
 
 from alembic import op
 
@@ -22,6 +22,27 @@ insert into identity.session_credential (org_id, hash, session_id, issued_at)
 alter table identity.session drop column credential_hash;
 -- The old column's constraint had this name.
 alter table identity.session_credential add constraint uq_session_credential_hash unique (hash);
+
+alter table identity.session add column second_factor boolean not null default false;
+
+create table identity.second_factor (
+    org_id uuid not null,
+    user_id uuid not null,
+    sealed_secret bytea not null,
+    last_step bigint not null,
+    created_at timestamptz not null,
+    confirmed_at timestamptz,
+    constraint second_factor_pkey primary key (org_id, user_id),
+    constraint fk_second_factor_org_id foreign key (org_id, user_id) references identity.user_account (org_id, id)
+);
+
+create table identity.recovery_code (
+    org_id uuid not null,
+    user_id uuid not null,
+    hash bytea not null,
+    constraint recovery_code_pkey primary key (org_id, user_id, hash),
+    constraint fk_recovery_code_org_id foreign key (org_id, user_id) references identity.user_account (org_id, id)
+);
 
 alter table identity.signing_key add column retired_at timestamptz;
 
@@ -75,6 +96,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop table identity.revocation, identity.invitation, identity.api_key, identity.session_credential")
+    for table in ("recovery_code", "second_factor", "revocation", "invitation", "api_key", "session_credential"):
+        op.execute(f"drop table identity.{table}")
+    op.execute("alter table identity.session drop column second_factor")
     op.execute("alter table identity.signing_key drop column retired_at")
     op.execute("alter table identity.session add column credential_hash bytea unique")

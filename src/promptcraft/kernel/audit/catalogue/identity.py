@@ -228,3 +228,33 @@ PASSWORD_RESET = Event(
     severity="warning",
     personal=frozenset({"account"}),
 )
+SECOND_FACTOR_BEGUN = Event(
+    id=2060,
+    name="second_factor.begin",
+    sentence="{actor} began to set up a second factor",
+    type="authentication",
+    category="security",
+)
+SECOND_FACTOR_CONFIRMED = Event(
+    id=2061,
+    name="second_factor.confirm",
+    sentence="{actor} set up a second factor",
+    type="authentication",
+    category="security",
+)
+SECOND_FACTOR_REMOVED = Event(
+    id=2062,
+    name="second_factor.remove",
+    sentence="{actor} removed the second factor of {resource}",
+    type="authentication",
+    category="security",
+    severity="warning",
+)
+RECOVERY_CODE_USED = Event(
+    id=2063,
+    name="recovery_code.use",
+    sentence="{actor} used a recovery code; {left} are left",
+    type="authentication",
+    category="security",
+    severity="warning",
+)
