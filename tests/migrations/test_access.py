@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (1, "a24de1c81a407986bbf36383a0748d214c8209f7ce1fd24d1384f1a32ebf90cd")
+APPLIED = (2, "5b67a360b4d01ad878e6410dc16e92d3369a2f47976d82226d4ae96cdaaf3596")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -21,6 +21,7 @@ PINNED = {
     "identity.user_account": "SELECT",
     "identity.session": "SELECT",
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
+    "gateway.model_call": "SELECT",  # what a dead process left running
     "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
     "runtime.host": "SELECT, INSERT, UPDATE",  # hosts have no organisation
 }
@@ -38,6 +39,7 @@ OPERATIONAL = {
     "analytics.execution_rating": "likewise",
     "analytics.runtime_usage": "likewise",
     "analytics.agent_evaluation": "likewise",
+    "analytics.model_call_fact": "likewise",
     "registry.tool": "part of its server's registration, whose event names it",
     "registry.revision": "a counter that tells caches to look again",
     "orchestrator.execution_text": "the texts of an execution, whose outcome is an event",
@@ -47,6 +49,7 @@ GOVERNED = {
     "identity.organisation", "identity.user_account", "identity.password", "identity.user_group",
     "identity.group_member", "identity.role_binding", "identity.session", "runtime.instance", "registry.server",
     "orchestrator.workflow_executions", "orchestrator.feedback", "agents.agent", "agents.version", "agents.upload",
+    "gateway.provider", "gateway.policy", "gateway.model_call",
 }  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 

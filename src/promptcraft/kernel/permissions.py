@@ -17,6 +17,8 @@ class Permission(StrEnum):
     EXECUTION_READ = "execution:read"
     EXECUTION_READ_ALL = "execution:read_all"
     FEEDBACK_GIVE = "feedback:give"
+    MODEL_CALL = "model:call"
+    MODEL_READ = "model:read"
     INSIGHTS_READ = "insights:read"
     AUDIT_READ = "audit:read"
     PLATFORM_AUDIT_READ = "platform:audit_read"
@@ -33,10 +35,16 @@ class Role(StrEnum):
 # The specification's words are bundles of fine permissions. Those of contexts that do not exist yet hold nothing.
 BUNDLES: dict[str, frozenset[Permission]] = {
     "read": frozenset(
-        {Permission.PROFILE_READ, Permission.SESSION_END, Permission.AGENT_READ, Permission.EXECUTION_READ}
+        {
+            Permission.PROFILE_READ,
+            Permission.SESSION_END,
+            Permission.AGENT_READ,
+            Permission.EXECUTION_READ,
+            Permission.MODEL_READ,
+        }
     ),
     "write": frozenset({Permission.FEEDBACK_GIVE, Permission.KNOWLEDGE_UPLOAD}),
-    "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE}),
+    "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE, Permission.MODEL_CALL}),
     "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ}),
     "create_agents": frozenset(
         {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_LOGS, Permission.KNOWLEDGE_UPLOAD}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 # One more with every change of what is applied; a test compares them. An older version leaves a newer one's rules.
-VERSION = 1
+VERSION = 2
 OWNER, APP, SYSTEM = "promptcraft_owner", "promptcraft_app", "promptcraft_system"
 
 
@@ -59,6 +59,11 @@ TABLES: dict[str, Access] = {
     "agents.agent": Access(app=ALL),
     "agents.version": Access(app=ALL),
     "agents.upload": Access(app=READ_ADD),
+    "gateway.provider": Access(app=ALL),
+    "gateway.policy": Access(app=READ_ADD_CHANGE),
+    # `system` finds what a dead process left running.
+    "gateway.model_call": Access(app=READ_ADD_CHANGE, system=READ),
+    "analytics.model_call_fact": Access(app=READ_ADD),
 }
 
 # The tables that `system` sees across organisations; a test pins this list.

@@ -1,0 +1,5 @@
+"""The gateway's doors."""
+
+from promptcraft.gateway.routes.proxy import router
+
+__all__ = ["router"]
