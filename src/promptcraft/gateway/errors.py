@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from promptcraft.kernel.errors import (
     BadRequest,
+    Conflict,
     Forbidden,
     Invalid,
     NotFound,
@@ -13,6 +14,18 @@ from promptcraft.kernel.errors import (
     TooMany,
     Unavailable,
 )
+
+
+class ProviderNotFound(NotFound):
+    code = "provider_not_found"
+    title = "Your organisation has no such provider"
+    next_step = "List them with `pc-hybrid model providers`."
+
+
+class ProviderNameTaken(Conflict):
+    code = "provider_name_taken"
+    title = "Your organisation has a provider of this name"
+    next_step = "Choose another name, or change the provider that there is."
 
 
 class ModelNotFound(NotFound):

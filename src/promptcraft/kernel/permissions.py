@@ -19,6 +19,7 @@ class Permission(StrEnum):
     FEEDBACK_GIVE = "feedback:give"
     MODEL_CALL = "model:call"
     MODEL_READ = "model:read"
+    MODEL_MANAGE = "model:manage"
     INSIGHTS_READ = "insights:read"
     AUDIT_READ = "audit:read"
     PLATFORM_AUDIT_READ = "platform:audit_read"
@@ -45,7 +46,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     ),
     "write": frozenset({Permission.FEEDBACK_GIVE, Permission.KNOWLEDGE_UPLOAD}),
     "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE, Permission.MODEL_CALL}),
-    "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ}),
+    "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ, Permission.MODEL_MANAGE}),
     "create_agents": frozenset(
         {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_LOGS, Permission.KNOWLEDGE_UPLOAD}
     ),

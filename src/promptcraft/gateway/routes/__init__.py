@@ -1,5 +1,12 @@
 """The gateway's doors."""
 
-from promptcraft.gateway.routes.proxy import router
+from fastapi import APIRouter
+
+from promptcraft.gateway.routes.administration import router as administration
+from promptcraft.gateway.routes.proxy import router as proxy
+
+router = APIRouter()
+router.include_router(proxy)
+router.include_router(administration)
 
 __all__ = ["router"]

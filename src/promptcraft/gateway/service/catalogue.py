@@ -68,7 +68,7 @@ class Catalogues:
 
     def __init__(self, opened: Callable[[UUID, UUID, str], str], given: Sequence[Served] = ()) -> None:
         self._opened = opened
-        self._given = tuple(given)
+        self.given = tuple(given)
         self._known: OrderedDict[UUID, tuple[float, Catalogue]] = OrderedDict()
 
     async def of(self, session: AsyncSession, actor: Actor) -> Catalogue:
@@ -93,7 +93,7 @@ class Catalogues:
         mine = (ProviderRow.org_id == org_id, ProviderRow.enabled)
         rows = await session.scalars(select(ProviderRow).where(*mine).order_by(ProviderRow.priority, ProviderRow.name))
         own = [self.served(row) for row in rows]
-        return Catalogue(policy, (*own, *self._given) if policy.platform_providers else tuple(own))
+        return Catalogue(policy, (*own, *self.given) if policy.platform_providers else tuple(own))
 
     def served(self, row: ProviderRow) -> Served:
         """A provider of an organisation's own, with its key."""

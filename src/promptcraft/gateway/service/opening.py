@@ -44,6 +44,7 @@ class Gateway:
 
     db: Database
     providers: Providers
+    addresses: Addresses
     seal: KeySeal = field(repr=False)
     catalogues: Catalogues = field(repr=False)
     listed: Listed = field(default_factory=Listed, repr=False)
@@ -56,7 +57,8 @@ def open_gateway(db: Database, settings: GatewaySettings, *, master_key: bytes) 
     """Put the parts together; nothing is read or connected before it is needed."""
     seal = KeySeal(master_key)
     private = [ipaddress.ip_network(network) for network in settings.model_private_networks]
-    return Gateway(db, HttpProviders(Addresses(private)), seal, Catalogues(seal.open, _given(settings)))
+    addresses = Addresses(private)
+    return Gateway(db, HttpProviders(addresses), addresses, seal, Catalogues(seal.open, _given(settings)))
 
 
 def _given(settings: GatewaySettings) -> Sequence[Served]:

@@ -1,4 +1,4 @@
-"""What was asked of models, and how it ended. Each call leaves one of the first five, with its outcome."""
+"""What was asked of models, how it ended (each call leaves one of the first five), and who may be asked."""
 
 from promptcraft.kernel.audit.event import Event, Outcome
 
@@ -44,4 +44,23 @@ MODEL_CALL_ABANDONED = Event(
     type="execution",
     severity="error",
     status="failure",
+)
+PROVIDER_ADDED = Event(id=10010, name="provider.add", sentence="{actor} added the provider {resource} at {base_url}")
+PROVIDER_CHANGED = Event(
+    id=10011, name="provider.change", sentence="{actor} changed {changed} of the provider {resource}"
+)
+PROVIDER_REMOVED = Event(
+    id=10012, name="provider.remove", sentence="{actor} removed the provider {resource}", severity="warning"
+)
+PROVIDER_KEY_ROTATED = Event(
+    id=10013,
+    name="provider.rotate_key",
+    sentence="{actor} gave the provider {resource} another key",
+    category="security",
+)
+POLICY_CHANGED = Event(
+    id=10014,
+    name="model_policy.change",
+    sentence="{actor} changed {changed} of what the organisation allows of models",
+    category="security",
 )
