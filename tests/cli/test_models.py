@@ -59,6 +59,7 @@ async def test_the_policy_is_shown_and_replaced(cli, home):
     replaced = await cli("model", "policy", "--set", "policy.json")
     shown = await cli("model", "policy")
     refused = await cli("model", "policy", "--set", "-", stdin='{"concurrent_calls": 0}')
+    await cli("model", "policy", "--set", "-", stdin="{}")
 
     assert replaced.data == shown.data
     assert json.loads(shown.data)["prices"]["gpt-4o"] == {"input": 1.0, "output": 2.0, "cached": None}

@@ -46,9 +46,9 @@ class Parts:
         identity = open_identity(
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
-        zen = Zen(SocketUpstream())
-        factory = _factory(process, zen)
         gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
+        zen = Zen(SocketUpstream(), gateway)
+        factory = _factory(process, zen)
         return cls(process, identity, zen, factory, gateway)
 
     async def start(self) -> None:

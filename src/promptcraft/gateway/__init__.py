@@ -2,7 +2,7 @@
 
 from promptcraft.gateway.errors import ModelNotAllowed, ModelNotFound
 from promptcraft.gateway.schemas import ModelCalled, Policy, Price
-from promptcraft.gateway.service import Gateway, Spent, open_gateway, spent
+from promptcraft.gateway.service import Gateway, Spent, grant, open_gateway, spent
 
 __all__ = [
     "Gateway",
@@ -12,6 +12,7 @@ __all__ = [
     "Policy",
     "Price",
     "Spent",
+    "grant",
     "open_gateway",
     "spent",
 ]

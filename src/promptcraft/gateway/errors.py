@@ -12,6 +12,7 @@ from promptcraft.kernel.errors import (
     TimedOut,
     TooLarge,
     TooMany,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -26,6 +27,12 @@ class ProviderNameTaken(Conflict):
     code = "provider_name_taken"
     title = "Your organisation has a provider of this name"
     next_step = "Choose another name, or change the provider that there is."
+
+
+class GrantRefused(Unauthenticated):
+    code = "grant_refused"
+    title = "No execution under way lets this agent ask a model"
+    next_step = "Send back the grant that came with the question, while the question is open."
 
 
 class ModelNotFound(NotFound):

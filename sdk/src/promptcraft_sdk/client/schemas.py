@@ -232,6 +232,7 @@ class ExecutionEntry(Answer):
     session_id: UUID
     created_at: datetime
     response_time_ms: Number | None = None
+    tokens: int | None = None
     cost: Number | None = None
 
 

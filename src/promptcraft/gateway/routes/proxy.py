@@ -10,7 +10,7 @@ from promptcraft.gateway.routes.answers import ModelAnswer, ModelRoute
 from promptcraft.gateway.schemas import ModelList
 from promptcraft.gateway.service import MOST_BYTES, Caller, Gateway
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import requires
+from promptcraft.kernel.api import authenticated, requires
 from promptcraft.kernel.audit.catalogue.gateway import MODEL_CALLED
 from promptcraft.kernel.permissions import Permission
 
@@ -56,11 +56,17 @@ async def own_gateway(request: Request) -> Gateway:
 OwnGateway = Annotated[Gateway, Depends(own_gateway)]
 
 
+async def _caller(request: Request) -> Caller:
+    await authenticated(request)
+    return getattr(request.state, "caller", Caller())
+
+
 @router.post("/chat/completions", response_class=Response, responses=_ANSWER, openapi_extra=_REQUEST)
 async def chat_completions(
     request: Request,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_CALL, MODEL_CALLED)],
+    caller: Annotated[Caller, Depends(_caller)],
 ) -> Response:
     """Ask a model, in the form of the OpenAI API: what this platform does not read is passed on to the provider.
 
@@ -68,7 +74,7 @@ async def chat_completions(
     the form of the OpenAI API (`error`) inside the platform's own.
     """
     wanted = service.read_request(await _body(request))
-    call = await service.begin_call(gateway, actor, Caller(), wanted)
+    call = await service.begin_call(gateway, actor, caller, wanted)
     return ModelAnswer(gateway, call, request)
 
 

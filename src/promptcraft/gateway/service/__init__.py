@@ -13,7 +13,7 @@ from promptcraft.gateway.service.keeping import (
     test_provider,
 )
 from promptcraft.gateway.service.ledger import CLOSE_ORPHANS, Caller, Spent, close_orphans, spent
-from promptcraft.gateway.service.models import models
+from promptcraft.gateway.service.models import grant, models
 from promptcraft.gateway.service.opening import Gateway, open_gateway
 from promptcraft.gateway.service.wanted import MOST_BYTES, read_request
 
@@ -28,6 +28,7 @@ __all__ = [
     "begin_call",
     "change_provider",
     "close_orphans",
+    "grant",
     "make_call",
     "models",
     "open_gateway",

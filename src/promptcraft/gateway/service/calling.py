@@ -6,7 +6,7 @@ The outcome is committed before the last part of an answer goes out: whoever has
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from promptcraft.gateway.clients import ProviderGone
@@ -59,11 +59,21 @@ async def begin_call(gateway: Gateway, actor: Actor, caller: Caller, wanted: Wan
     """Write a call down. Raises ModelNotAllowed, ModelNotFound, RequestUnusable, TooManyCalls, TokensUsedUp."""
     async with unit_of_work(gateway.db, actor) as session:
         catalogue = await gateway.catalogues.of(session, actor)
-        policy = catalogue.policy
+        policy = _for(caller, catalogue.policy)
+        if caller.agent is not None:
+            wanted = replace(wanted, model=catalogue.asked_by(caller.agent, wanted.model))
         choices = catalogue.choices(wanted.model)
         wanted = within(wanted, policy)
         call_id = await ledger.begin(session, actor, caller, wanted.model, policy, streamed=wanted.streamed)
     return Call(call_id, actor, wanted, policy, tuple(choices))
+
+
+def _for(caller: Caller, policy: Policy) -> Policy:
+    """Of an execution's time no more than is left."""
+    if caller.seconds is None:
+        return policy
+    limit = min(policy.time_limit_seconds, caller.seconds)
+    return policy.model_copy(update={"time_limit_seconds": limit})
 
 
 async def make_call(gateway: Gateway, call: Call, send: Send, error_body: ErrorBody) -> None:

@@ -19,6 +19,8 @@ from promptcraft.kernel.actor import Actor
 # How long a change made by another process may be overlooked.
 _LOOK_AGAIN_SECONDS = 1.0
 _MOST_ORGANISATIONS = 10_000
+# How an agent names the model that its organisation lets it answer through.
+AGENTS_OWN = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,18 @@ class Catalogue:
 
     def allows(self, model: str) -> bool:
         return self.policy.allowed_models is None or model in self.policy.allowed_models
+
+    def model_of(self, agent: str) -> str | None:
+        """The model that this agent answers through; None where it has none."""
+        model = self.policy.agent_models.get(agent) or self.policy.agent_models.get("*")
+        return model if model is not None and self.allows(model) else None
+
+    def asked_by(self, agent: str, model: str) -> str:
+        """The model that an agent means, which may call it `default`. Raises ModelNotAllowed for any but its own."""
+        own = self.model_of(agent)
+        if own is None or model not in (own, AGENTS_OWN):
+            raise ModelNotAllowed(f"The agent {agent} may not ask the model {model}.")
+        return own
 
     def choices(self, model: str) -> list[Choice]:
         """Whom to ask for a model, in order. Raises ModelNotAllowed, ModelNotFound."""

@@ -65,10 +65,11 @@ _BEGIN = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """For whom a call is made: a person, or an agent and the execution that it answers."""
+    """For whom a call is made: a person, or an agent and the execution that it answers, with the time it has left."""
 
     agent: str | None = None
     execution_id: UUID | None = None
+    seconds: float | None = None
 
 
 async def begin(

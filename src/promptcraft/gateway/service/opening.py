@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from promptcraft.gateway.clients import Addresses, Endpoint, HttpProviders, Providers
 from promptcraft.gateway.service.catalogue import Catalogues, Served
+from promptcraft.gateway.service.grants import Grants
 from promptcraft.gateway.service.listing import Listed
 from promptcraft.kernel.db import Database
 from promptcraft.settings import GatewaySettings
@@ -46,6 +47,7 @@ class Gateway:
     providers: Providers
     addresses: Addresses
     seal: KeySeal = field(repr=False)
+    grants: Grants = field(repr=False)
     catalogues: Catalogues = field(repr=False)
     listed: Listed = field(default_factory=Listed, repr=False)
 
@@ -58,7 +60,9 @@ def open_gateway(db: Database, settings: GatewaySettings, *, master_key: bytes) 
     seal = KeySeal(master_key)
     private = [ipaddress.ip_network(network) for network in settings.model_private_networks]
     addresses = Addresses(private)
-    return Gateway(db, HttpProviders(addresses), addresses, seal, Catalogues(seal.open, _given(settings)))
+    return Gateway(
+        db, HttpProviders(addresses), addresses, seal, Grants(master_key), Catalogues(seal.open, _given(settings))
+    )
 
 
 def _given(settings: GatewaySettings) -> Sequence[Served]:
