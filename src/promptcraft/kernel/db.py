@@ -1,12 +1,12 @@
 """Sessions and the unit of work: one transaction, in one organisation, committed here and nowhere else."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import DateTime, MetaData, Text, text
+from sqlalchemy import DateTime, MetaData, Text, TextClause, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -121,17 +121,23 @@ async def system_unit_of_work(db: Database) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-@asynccontextmanager
-async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
-    wakeups: list[Wakeup] = []
+async def run_alone(db: Database, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+    """The first value of one statement that is a transaction by itself, in one round trip.
+
+    It sets its organisation itself, as a function of ours in the database does; for where a round trip counts. Raises
+    Unavailable as a unit of work does.
+    """
+    with _told_apart():
+        async with db.app.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return await connection.scalar(statement, parameters)
+
+
+@contextmanager
+def _told_apart() -> Generator[None]:
+    """What of a failure passes is Unavailable."""
     try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            session.info["wakeups"] = wakeups
-            yield session
-            await session.flush()
-            actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
-            for action in actions.values():
-                await action(session)
+        yield
     except PoolTimeout as failure:
         raise Unavailable("The database is busy.") from failure
     except (OperationalError, InterfaceError, InternalError) as failure:
@@ -141,5 +147,18 @@ async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[Asyn
         if state.startswith(_BUSY):
             raise Unavailable("The database cannot do this at the moment.") from failure
         raise
+
+
+@asynccontextmanager
+async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+    wakeups: list[Wakeup] = []
+    with _told_apart():
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            session.info["wakeups"] = wakeups
+            yield session
+            await session.flush()
+            actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
+            for action in actions.values():
+                await action(session)
     if wakeups:
         await db.notifier.notify(wakeups)

@@ -57,14 +57,16 @@ class _Told:
 
 async def begin_call(gateway: Gateway, actor: Actor, caller: Caller, wanted: Wanted) -> Call:
     """Write a call down. Raises ModelNotAllowed, ModelNotFound, RequestUnusable, TooManyCalls, TokensUsedUp."""
-    async with unit_of_work(gateway.db, actor) as session:
-        catalogue = await gateway.catalogues.of(session, actor)
-        policy = _for(caller, catalogue.policy)
-        if caller.agent is not None:
-            wanted = replace(wanted, model=catalogue.asked_by(caller.agent, wanted.model))
-        choices = catalogue.choices(wanted.model)
-        wanted = within(wanted, policy)
-        call_id = await ledger.begin(session, actor, caller, wanted.model, policy, streamed=wanted.streamed)
+    catalogue = gateway.catalogues.known(actor.org_id)
+    if catalogue is None:
+        async with unit_of_work(gateway.db, actor) as session:
+            catalogue = await gateway.catalogues.of(session, actor)
+    policy = _for(caller, catalogue.policy)
+    if caller.agent is not None:
+        wanted = replace(wanted, model=catalogue.asked_by(caller.agent, wanted.model))
+    choices = catalogue.choices(wanted.model)
+    wanted = within(wanted, policy)
+    call_id = await ledger.begin(gateway.db, actor, caller, wanted.model, policy, streamed=wanted.streamed)
     return Call(call_id, actor, wanted, policy, tuple(choices))
 
 

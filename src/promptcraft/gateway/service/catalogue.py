@@ -87,9 +87,9 @@ class Catalogues:
 
     async def of(self, session: AsyncSession, actor: Actor) -> Catalogue:
         """The actor's organisation's."""
-        known = self._known.get(actor.org_id)
-        if known is not None and time.monotonic() - known[0] < _LOOK_AGAIN_SECONDS:
-            return known[1]
+        known = self.known(actor.org_id)
+        if known is not None:
+            return known
         read_at = time.monotonic()
         catalogue = await self._read(session, actor.org_id)
         self._known[actor.org_id] = read_at, catalogue
@@ -97,6 +97,11 @@ class Catalogues:
         while len(self._known) > _MOST_ORGANISATIONS:
             self._known.popitem(last=False)
         return catalogue
+
+    def known(self, org_id: UUID) -> Catalogue | None:
+        """What was read within the last second; None where it is to be read again."""
+        read_at, catalogue = self._known.get(org_id, (0.0, None))
+        return catalogue if time.monotonic() - read_at < _LOOK_AGAIN_SECONDS else None
 
     def forget(self, org_id: UUID) -> None:
         """Look again: this process changed it."""

@@ -143,7 +143,7 @@ async def test_provider(gateway: Gateway, actor: Actor, name: str, given: Provid
             raise RequestUnusable(f"The model {detail}.", errors=[FieldProblem("/model", detail)])
         wanted = _asking(model)
         policy = await policy_of(session, actor.org_id)
-        call_id = await ledger.begin(session, actor, Caller(), model, policy, streamed=False)
+    call_id = await ledger.begin(gateway.db, actor, Caller(), model, policy, streamed=False)
     answer: list[bytes] = []
 
     async def keep(part: bytes) -> None:

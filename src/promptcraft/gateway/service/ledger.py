@@ -24,15 +24,13 @@ from promptcraft.kernel.audit.catalogue.gateway import (
     MODEL_CALL_TIMED_OUT,
     MODEL_CALLED,
 )
-from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.db import Database, run_alone, system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id, time_of
 
 CLOSE_ORPHANS = "gateway.close_orphans"
 _GRACE = timedelta(seconds=60)
 _BATCH = 500
 _MINUTE = timedelta(minutes=1)
-# No call may be longer, so an older one is none that is under way.
-_LONGEST = timedelta(hours=1)
 
 CALLS = Counter("promptcraft_model_calls_total", "Model calls that reached a final state", ["status"])
 TOKENS = Counter("promptcraft_model_tokens_total", "Tokens that providers counted", ["direction"])
@@ -44,22 +42,11 @@ _EVENTS: Mapping[CallStatus, Event] = {
     CallStatus.DISCONNECTED: MODEL_CALL_DISCONNECTED,
     CallStatus.ABANDONED: MODEL_CALL_ABANDONED,
 }
-_UNDER_WAY = """
-    select count(*) from gateway.model_call
-     where org_id = :org_id and status = 'running' and deadline > :now and created_at > :longest_ago
-"""
-_LAST_MINUTE = """
-    select coalesce(sum(input_tokens + output_tokens), 0) from gateway.model_call
-     where org_id = :org_id and created_at > :minute_ago
-"""
-# One statement counts and begins, as each statement is a round trip before the first token.
-_BEGIN = text(f"""
-    insert into gateway.model_call (
-        org_id, created_at, id, user_id, agent, execution_id, model, status, streamed, attempts, request_id, deadline)
-    select :org_id, :now, :id, :user_id, :agent, :execution_id, :model, 'running', :streamed, 0, :request_id, :deadline
-     where ({_UNDER_WAY}) < :most_calls
-       and (cast(:most_tokens as bigint) is null or ({_LAST_MINUTE}) < :most_tokens)
-    returning id
+# A function of the database: each statement would be a round trip before the first token.
+_BEGIN = text("""
+    select gateway.begin_call(
+        :org_id, :now, :id, :user_id, :agent, :execution_id, :model, :streamed, :request_id, :deadline,
+        :most_calls, :most_tokens)
 """)
 
 
@@ -72,28 +59,24 @@ class Caller:
     seconds: float | None = None
 
 
-async def begin(
-    session: AsyncSession, actor: Actor, caller: Caller, model: str, policy: Policy, *, streamed: bool
-) -> UUID:
+async def begin(db: Database, actor: Actor, caller: Caller, model: str, policy: Policy, *, streamed: bool) -> UUID:
     """Write the call down before anybody is asked. Raises TooManyCalls, TokensUsedUp."""
     call_id = new_id()
     now = time_of(call_id)
-    found = await session.scalar(
+    began = await run_alone(
+        db,
         _BEGIN,
         {
             "org_id": actor.org_id, "now": now, "id": call_id, "user_id": actor.user_id, "agent": caller.agent,
             "execution_id": caller.execution_id, "model": model, "streamed": streamed,
-            "request_id": context.current().request_id, "longest_ago": now - _LONGEST, "minute_ago": now - _MINUTE,
+            "request_id": context.current().request_id,
             "deadline": now + timedelta(seconds=policy.time_limit_seconds),
             "most_calls": policy.concurrent_calls, "most_tokens": policy.tokens_per_minute,
         },
     )  # fmt: skip
-    if found is None:
-        under_way = await session.scalar(
-            text(_UNDER_WAY), {"org_id": actor.org_id, "now": now, "longest_ago": now - _LONGEST}
-        )
-        if (under_way or 0) >= policy.concurrent_calls:
-            raise TooManyCalls(f"{policy.concurrent_calls} calls are under way, more are not allowed.")
+    if began == "calls":
+        raise TooManyCalls(f"{policy.concurrent_calls} calls are under way, more are not allowed.")
+    if began == "tokens":
         raise TokensUsedUp(
             f"{policy.tokens_per_minute} tokens a minute are allowed.", retry_after_seconds=_MINUTE.seconds
         )

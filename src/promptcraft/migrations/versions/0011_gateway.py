@@ -63,6 +63,30 @@ create table gateway.model_call (
 create index ix_model_call_running on gateway.model_call (org_id, deadline) where status = 'running';
 create index ix_model_call_execution on gateway.model_call (org_id, execution_id) where execution_id is not null;
 
+-- One round trip before a call is made: counts what is under way, and writes the call down where there is room. It runs
+-- as its caller, under row-level security in the organisation that it sets.
+create function gateway.begin_call(
+    org uuid, began timestamptz, call uuid, for_user uuid, for_agent text, for_execution uuid, called text,
+    is_streamed boolean, request text, ends timestamptz, most_calls integer, most_tokens bigint
+) returns text language plpgsql as $$
+begin
+    perform set_config('app.org_id', org::text, true);
+    if (select count(*) from gateway.model_call
+         where org_id = org and status = 'running' and deadline > began and created_at > began - interval '1 hour')
+       >= most_calls then
+        return 'calls';
+    end if;
+    if most_tokens is not null and
+       (select coalesce(sum(input_tokens + output_tokens), 0) from gateway.model_call
+         where org_id = org and created_at > began - interval '1 minute') >= most_tokens then
+        return 'tokens';
+    end if;
+    insert into gateway.model_call (
+        org_id, created_at, id, user_id, agent, execution_id, model, status, streamed, attempts, request_id, deadline)
+    values (org, began, call, for_user, for_agent, for_execution, called, 'running', is_streamed, 0, request, ends);
+    return 'begun';
+end $$;
+
 create table analytics.model_call_fact (
     org_id uuid not null,
     created_at timestamptz not null,
