@@ -11,19 +11,14 @@ async def _carry_trace(request: httpx.Request) -> None:
 
 
 def http_client(
-    *,
-    base_url: str = "",
-    socket: str | None = None,
-    timeout_seconds: float = 10.0,
-    connections: int = 32,
-    # Shorter than the 5 s after which uvicorn, and so an agent, closes: never send into a connection being closed.
-    keepalive_seconds: float = 2.0,
+    *, base_url: str = "", socket: str | None = None, timeout_seconds: float = 10.0, connections: int = 32
 ) -> httpx.AsyncClient:
     """A client for one outside system; `socket` is the path of a UNIX socket to speak HTTP over."""
     limits = httpx.Limits(
         max_connections=connections,
         max_keepalive_connections=connections,
-        keepalive_expiry=keepalive_seconds,
+        # Shorter than the 5 s after which uvicorn, and so an agent, closes: never send into a connection being closed.
+        keepalive_expiry=2.0,
     )
     return httpx.AsyncClient(
         base_url=base_url,

@@ -8,20 +8,21 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
-import httpx
 import orjson
+from opentelemetry import propagate
 
 from promptcraft.gateway.clients.addresses import Addresses, AddressRefused
+from promptcraft.gateway.clients.http1 import BrokenOff, Http1, Place, Received, request_of
 from promptcraft.gateway.schemas import Kind
-from promptcraft.kernel.http import http_client
+from promptcraft.kernel.context import platform_version
 
-_CONNECTIONS = 1_000
 _KEEP_ALIVE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _LIST_SECONDS = 10.0
 _LARGEST_LIST = 4 * 1024 * 1024
+_USER_AGENT = f"PromptCraft-Hybrid/{platform_version()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,70 +85,63 @@ class Providers(Protocol):
 
 
 class HttpProviders:
-    """One pool of connections for all providers, so that a call waits for no handshake twice."""
+    """Kept connections to all providers, so that a call waits for no handshake twice."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
-        self._client = http_client(connections=_CONNECTIONS, keepalive_seconds=_KEEP_ALIVE_SECONDS)
+        self._http = Http1(connect_seconds=_CONNECT_SECONDS, keep_seconds=_KEEP_ALIVE_SECONDS)
 
     @asynccontextmanager
     async def chat(
         self, endpoint: Endpoint, model: str, body: bytes, silence_seconds: float
     ) -> AsyncGenerator[Answering]:
         address = endpoint.address("chat/completions", model)
-        async with self._asked(endpoint, "POST", address, body, silence_seconds) as response:
+        async with self._asked(endpoint, "POST", address, body, silence_seconds) as received:
             yield Answering(
-                status=response.status_code,
-                streamed=response.headers.get("content-type", "").startswith("text/event-stream"),
-                retry_after=response.headers.get("retry-after", ""),
-                parts=_parts(response),
+                status=received.status,
+                streamed=received.headers.get("content-type", "").startswith("text/event-stream"),
+                retry_after=received.headers.get("retry-after", ""),
+                parts=_parts(received),
             )
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
         content = bytearray()
-        async with self._asked(endpoint, "GET", endpoint.address("models", ""), None, _LIST_SECONDS) as response:
-            async for part in _parts(response):
+        async with self._asked(endpoint, "GET", endpoint.address("models", ""), None, _LIST_SECONDS) as received:
+            async for part in _parts(received):
                 content += part
                 if len(content) > _LARGEST_LIST:
                     raise ProviderGone("Its list of models is too long.")
-        if not response.is_success:
-            raise ProviderGone(f"It answered HTTP {response.status_code} when asked for its models.")
+        if received.status != 200:
+            raise ProviderGone(f"It answered HTTP {received.status} when asked for its models.")
         return _names(bytes(content))
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._http.close()
 
     @asynccontextmanager
     async def _asked(
         self, endpoint: Endpoint, method: str, address: str, body: bytes | None, silence_seconds: float
-    ) -> AsyncGenerator[httpx.Response]:
-        headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", **endpoint.headers()}
-        extensions: dict[str, Any] = {}
-        if not endpoint.trusted:
-            address, headers["Host"], extensions = await self._pinned(address)
-        timeout = httpx.Timeout(silence_seconds, connect=min(_CONNECT_SECONDS, silence_seconds))
-        with _told_apart():
-            async with self._client.stream(
-                method, address, content=body, headers=headers, timeout=timeout, extensions=extensions
-            ) as response:
-                yield response
-
-    async def _pinned(self, address: str) -> tuple[str, str, dict[str, Any]]:
-        """The address with its host resolved, the Host header for it, and whose certificate is expected."""
+    ) -> AsyncGenerator[Received]:
         parts = urlsplit(address)
-        host = parts.hostname or ""
-        try:
-            found = await self._addresses.of(host)
-        except AddressRefused as refusal:
-            raise ProviderGone(str(refusal)) from refusal
-        port = f":{parts.port}" if parts.port else ""
-        literal = f"[{found}]" if ":" in found else found
-        return parts._replace(netloc=literal + port).geturl(), host + port, {"sni_hostname": host}
+        headers = {"Host": parts.netloc, "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+        headers |= {"Content-Type": "application/json", **endpoint.headers()}
+        propagate.inject(headers)
+        target = parts._replace(scheme="", netloc="").geturl() or "/"
+        with _told_apart():
+            place = await self._place(parts, trusted=endpoint.trusted)
+            async with self._http.asked(place, request_of(method, target, headers, body), silence_seconds) as received:
+                yield received
+
+    async def _place(self, parts: SplitResult, *, trusted: bool) -> Place:
+        """Where to connect to: to the very address that was looked at, unless the platform's settings name it."""
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        address = host if trusted else await self._addresses.of(host)
+        return Place(address, parts.port or (443 if secure else 80), host, secure)
 
 
-async def _parts(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _parts(received: Received) -> AsyncIterator[bytes]:
     with _told_apart():
-        async for part in response.aiter_raw():
+        async for part in received.parts:
             yield part
 
 
@@ -156,10 +150,12 @@ def _told_apart() -> Generator[None]:
     """Whether a provider was silent, or is gone."""
     try:
         yield
-    except httpx.TimeoutException as failure:
+    except TimeoutError as failure:
         raise ProviderGone("It was silent for too long.", timed_out=True) from failure
-    except (httpx.TransportError, httpx.InvalidURL) as failure:
-        raise ProviderGone(f"It cannot be reached, or broke off ({type(failure).__name__}).") from failure
+    except BrokenOff as failure:
+        raise ProviderGone(f"It cannot be reached, or broke off ({failure}).") from failure
+    except (AddressRefused, ValueError) as refusal:
+        raise ProviderGone(str(refusal)) from refusal
 
 
 def _names(content: bytes) -> tuple[str, ...]:

@@ -120,11 +120,11 @@ async def _pass_on(begun: Begun, call: Call, told: _Told, send: Send) -> None:
     while part is not None:
         ready = scanner.feed(part)
         told.usage, told.model = scanner.usage, scanner.model
-        if scanner.error is not None:
-            raise ProviderGone(scanner.error)
         if ready:
             told.begun = True
             await send(ready)
+        if scanner.error is not None:
+            raise ProviderGone(scanner.error)
         part = await anext(begun.answering.parts, None)
     if not scanner.whole:
         raise ProviderGone("Its stream ended before the answer did.")
