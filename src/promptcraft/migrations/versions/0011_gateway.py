@@ -83,7 +83,8 @@ begin
     end if;
     insert into gateway.model_call (
         org_id, created_at, id, user_id, agent, execution_id, model, status, streamed, attempts, request_id, deadline)
-    values (org, began, call, for_user, for_agent, for_execution, called, 'running', is_streamed, 0, request, ends);
+    values (org, began, call, for_user, for_agent, for_execution, called, 'running', is_streamed, 0, request, ends)
+    on conflict do nothing;  -- sent again over another connection
     return 'begun';
 end $$;
 
