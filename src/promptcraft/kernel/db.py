@@ -62,7 +62,7 @@ class NoNotifier:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A process's connections: as `app`, bound to one organisation at a time (`alone`: each statement), and `system`."""
+    """A process's connections: as `app`, in one organisation at a time (`alone`: by the statement), and as `system`."""
 
     app: AsyncEngine
     system: AsyncEngine
