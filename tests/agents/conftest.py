@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from promptcraft.agents import Supplies
 from promptcraft.agents.service.render import index_knowledge, render_repository, write_tests
+from promptcraft.app.doors import ModelDoors, agents_asgi
 from promptcraft.app.engines import driver_of, places_of
 from promptcraft.app.work import kinds_of
 from promptcraft.kernel.context import WorkContext, enter
@@ -104,12 +105,14 @@ async def host(platform: Platform) -> AsyncIterator[None]:
     """The runtime of this host."""
     settings = platform.process.settings
     stopping, woken = asyncio.Event(), asyncio.Event()
-    place = host_place(places_of(settings, commands_only=False))
+    places = places_of(settings, commands_only=False)
+    place = host_place(places)
+    doors = ModelDoors(agents_asgi(platform.process, platform.parts.gateway), places.socket_directory)
     driver = driver_of(settings, commands_only=False)
 
     async def serve() -> None:
         with enter(WorkContext("runtime", "runtime", "runtime")):
-            await run_host(platform.db, driver, str(new_id()), place, woken=woken, stopping=stopping)
+            await run_host(platform.db, driver, str(new_id()), place, woken=woken, stopping=stopping, doors=doors)
 
     task = asyncio.create_task(serve())
     yield

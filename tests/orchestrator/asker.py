@@ -5,11 +5,13 @@ import sys
 from uuid import UUID
 
 from promptcraft.audit import OrganisationSealer
+from promptcraft.gateway import open_gateway
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit import install_sealer
 from promptcraft.kernel.db import Database
 from promptcraft.orchestrator import Asked, Zen, execute
 from promptcraft.registry import SocketUpstream
+from promptcraft.settings import GatewaySettings
 
 
 async def main() -> None:
@@ -17,7 +19,8 @@ async def main() -> None:
     install_sealer(OrganisationSealer(b"k" * 32))
     actor = Actor(UUID(org_id), UUID(user_id), None, frozenset(), "asker", "asker")
     db = Database.connect(app_url, system_url)
-    await execute(db, Zen(SocketUpstream()), actor, Asked(query="When is the VAT return due?"))
+    gateway = open_gateway(db, GatewaySettings(), master_key=b"k" * 32)
+    await execute(db, Zen(SocketUpstream(), gateway), actor, Asked(query="When is the VAT return due?"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pc_hybrid.commands import agent, analytics, api_key, audit, directory, host, questions, session
+from pc_hybrid.commands import agent, analytics, api_key, audit, directory, host, model, questions, session
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import next_line, padded, safe, safe_lines, width
@@ -29,6 +29,7 @@ agent.register(app)
 questions.register(app)
 analytics.register(app)
 audit.register(app)
+model.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,6 +18,8 @@ DOCUMENTS: Final = Path("knowledge") / "documents"
 INDEX: Final = Path("knowledge") / "index"
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{2,40}$"
 ASK: Final = "ask"
+# In the `_meta` of a request: what lets the agent ask a model for it ({"grant": text, "seconds": number}).
+MODEL_META: Final = "io.promptcraft/model"
 
 _LONGEST_TOOL_NAME = 60
 

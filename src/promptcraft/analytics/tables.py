@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Index, Numeric, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, Index, Numeric, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
@@ -61,6 +61,28 @@ class RuntimeUsageRow(Base):
     agent: Mapped[str]
     cpu_seconds: Mapped[Decimal] = mapped_column(Numeric)
     gib_seconds: Mapped[Decimal] = mapped_column(Numeric)
+
+
+class ModelCallFactRow(Base):
+    """One model call, for an execution or by a person directly. Partitioned by the month of `created_at`."""
+
+    __tablename__ = "model_call_fact"
+    __table_args__ = (
+        PrimaryKeyConstraint("org_id", "created_at", "call_id", name="model_call_fact_pkey"),
+        {"schema": _SCHEMA, "postgresql_partition_by": "RANGE (created_at)"},
+    )
+
+    org_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    call_id: Mapped[UUID]
+    user_id: Mapped[UUID | None]
+    agent: Mapped[str | None]
+    execution_id: Mapped[UUID | None]
+    model: Mapped[str]
+    status: Mapped[str]
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cost: Mapped[Decimal | None] = mapped_column(Numeric)
 
 
 class AgentEvaluationRow(Base):

@@ -12,6 +12,8 @@ from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
+from promptcraft.gateway import Gateway, open_gateway
+from promptcraft.gateway.routes import router as gateway_router
 from promptcraft.identity import Identity, open_identity
 from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
@@ -24,7 +26,7 @@ from promptcraft.runtime import isolation_report
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, agents_router, orchestrator_router, analytics_router, audit_router]
+    return [identity_router, agents_router, orchestrator_router, gateway_router, analytics_router, audit_router]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Parts:
     identity: Identity
     zen: Zen
     factory: Factory
+    gateway: Gateway
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -43,9 +46,10 @@ class Parts:
         identity = open_identity(
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
-        zen = Zen(SocketUpstream())
+        gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
+        zen = Zen(SocketUpstream(), gateway)
         factory = _factory(process, zen)
-        return cls(process, identity, zen, factory)
+        return cls(process, identity, zen, factory, gateway)
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -54,6 +58,7 @@ class Parts:
     async def close(self) -> None:
         await self.zen.upstream.close()
         await self.factory.commands.close()
+        await self.gateway.close()
 
     def install(self, app: FastAPI) -> None:
         """Put within reach of the routes what they ask the application's state for."""
@@ -63,6 +68,7 @@ class Parts:
         app.state.identity = self.identity
         app.state.zen = self.zen
         app.state.factory = self.factory
+        app.state.gateway = self.gateway
         prices = self.process.settings.runtime
         app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation

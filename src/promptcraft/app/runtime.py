@@ -3,9 +3,11 @@
 import asyncio
 import signal
 
+from promptcraft.app.doors import ModelDoors, agents_asgi
 from promptcraft.app.engines import driver_of, places_of
 from promptcraft.app.process import open_process
 from promptcraft.app.up.gate import wait_for_gate
+from promptcraft.gateway import open_gateway
 from promptcraft.kernel.context import WorkContext, enter, host_name
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.wakeups import woken
@@ -25,10 +27,14 @@ async def _serve(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    place = host_place(places_of(settings, commands_only=False))
+    places = places_of(settings, commands_only=False)
+    place = host_place(places)
     driver = driver_of(settings, commands_only=False)
+    gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
+    doors = ModelDoors(agents_asgi(process, gateway), places.socket_directory)
     identifier = str(new_id())
     with enter(WorkContext("runtime", identifier, identifier)):
         async with woken(process.redis, WAKEUP.kind) as event:
-            await run_host(process.db, driver, host_name(), place, woken=event, stopping=stopping)
+            await run_host(process.db, driver, host_name(), place, woken=event, stopping=stopping, doors=doors)
+    await gateway.close()
     await process.close()

@@ -4,6 +4,7 @@ from promptcraft import analytics
 from promptcraft.agents.tasks import job_kinds
 from promptcraft.agents.tasks import standing_jobs as factory_jobs
 from promptcraft.app.parts import Parts
+from promptcraft.gateway.tasks import STANDING_JOBS as GATEWAY_JOBS
 from promptcraft.identity import forget_revocations
 from promptcraft.kernel import outbox
 from promptcraft.kernel.jobs import JobKind, StandingJob
@@ -28,5 +29,6 @@ def standing_jobs_of(parts: Parts) -> dict[str, StandingJob]:
         StandingJob("revocations.forget", _HOUR, forget_revocations),
         *factory_jobs(parts.factory),
         *ORCHESTRATOR_JOBS,
+        *GATEWAY_JOBS,
     ]
     return {job.name: job for job in jobs}

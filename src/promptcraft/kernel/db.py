@@ -1,13 +1,13 @@
 """Sessions and the unit of work: one transaction, in one organisation, committed here and nowhere else."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import DateTime, MetaData, Text, text
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy import DateTime, MetaData, Text, TextClause, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -66,10 +66,11 @@ class NoNotifier:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The two connections a process has: as `app`, bound to one organisation at a time, and as `system`."""
+    """A process's connections: as `app`, in one organisation at a time (`alone`: by the statement), and as `system`."""
 
     app: AsyncEngine
     system: AsyncEngine
+    alone: AsyncEngine
     notifier: Notifier = field(default_factory=NoNotifier)
 
     @classmethod
@@ -77,17 +78,23 @@ class Database:
         cls, app_url: str, system_url: str, notifier: Notifier | None = None, *, pool_size: int = 8
     ) -> "Database":
         """Engines over psycopg 3; nothing is connected before the first query."""
-        return cls(_engine(app_url, pool_size), _engine(system_url, max(2, pool_size // 2)), notifier or NoNotifier())
+        return cls(
+            _engine(app_url, pool_size),
+            _engine(system_url, max(2, pool_size // 2)),
+            # Each statement commits by itself, and no round trip asks before it whether the connection still lives.
+            _engine(app_url, max(2, pool_size // 2), pool_pre_ping=False, isolation_level="AUTOCOMMIT"),
+            notifier or NoNotifier(),
+        )
 
     async def dispose(self) -> None:
         await self.app.dispose()
         await self.system.dispose()
+        await self.alone.dispose()
 
 
-def _engine(url: str, pool_size: int) -> AsyncEngine:
-    return create_async_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True, pool_recycle=1800
-    )
+def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
+    settings: dict[str, Any] = {"pool_timeout": 5, "pool_pre_ping": True, "pool_recycle": 1800, **options}
+    return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, **settings)
 
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -125,17 +132,32 @@ async def system_unit_of_work(db: Database) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-@asynccontextmanager
-async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
-    wakeups: list[Wakeup] = []
+async def run_alone(db: Database, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+    """The first value of one statement that is a transaction by itself, in one round trip.
+
+    It sets its organisation itself, as a function of ours in the database does, and may be run twice with one effect:
+    a connection that has died is found by it, and it is sent over another. For where a round trip counts. Raises
+    Unavailable as a unit of work does.
+    """
+    with _told_apart():
+        try:
+            return await _run(db.alone, statement, parameters)
+        except DBAPIError as failure:
+            if not failure.connection_invalidated:
+                raise
+            return await _run(db.alone, statement, parameters)
+
+
+async def _run(engine: AsyncEngine, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+    async with engine.connect() as connection:
+        return await connection.scalar(statement, parameters)
+
+
+@contextmanager
+def _told_apart() -> Generator[None]:
+    """What of a failure passes is Unavailable."""
     try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            session.info["wakeups"] = wakeups
-            yield session
-            await session.flush()
-            actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
-            for action in actions.values():
-                await action(session)
+        yield
     except PoolTimeout as failure:
         raise Unavailable("The database is busy.") from failure
     except (OperationalError, InterfaceError, InternalError) as failure:
@@ -145,5 +167,18 @@ async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[Asyn
         if state.startswith(_BUSY):
             raise Unavailable("The database cannot do this at the moment.") from failure
         raise
+
+
+@asynccontextmanager
+async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+    wakeups: list[Wakeup] = []
+    with _told_apart():
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            session.info["wakeups"] = wakeups
+            yield session
+            await session.flush()
+            actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
+            for action in actions.values():
+                await action(session)
     if wakeups:
         await db.notifier.notify(wakeups)

@@ -1,4 +1,4 @@
-"""The one place that makes HTTP clients: time limits, no redirects, trace context, UNIX sockets."""
+"""The one place that makes HTTP clients, but for gateway/clients/http1.py: time limits, trace context, UNIX sockets."""
 
 import httpx
 from opentelemetry import propagate

@@ -21,6 +21,9 @@ class Permission(StrEnum):
     EXECUTION_READ = "execution:read"
     EXECUTION_READ_ALL = "execution:read_all"
     FEEDBACK_GIVE = "feedback:give"
+    MODEL_CALL = "model:call"
+    MODEL_READ = "model:read"
+    MODEL_MANAGE = "model:manage"
     INSIGHTS_READ = "insights:read"
     AUDIT_READ = "audit:read"
     PLATFORM_AUDIT_READ = "platform:audit_read"
@@ -44,11 +47,12 @@ BUNDLES: dict[str, frozenset[Permission]] = {
             Permission.API_KEY_MANAGE,
             Permission.AGENT_READ,
             Permission.EXECUTION_READ,
+            Permission.MODEL_READ,
         }
     ),
     "write": frozenset({Permission.FEEDBACK_GIVE, Permission.KNOWLEDGE_UPLOAD}),
-    "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE}),
-    "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ}),
+    "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE, Permission.MODEL_CALL}),
+    "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ, Permission.MODEL_MANAGE}),
     "create_agents": frozenset(
         {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_LOGS, Permission.KNOWLEDGE_UPLOAD}
     ),

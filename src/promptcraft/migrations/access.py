@@ -65,6 +65,11 @@ TABLES: dict[str, Access] = {
     "agents.agent": Access(app=ALL),
     "agents.version": Access(app=ALL),
     "agents.upload": Access(app=READ_ADD),
+    "gateway.provider": Access(app=ALL),
+    "gateway.policy": Access(app=READ_ADD_CHANGE),
+    # `system` finds what a dead process left running.
+    "gateway.model_call": Access(app=READ_ADD_CHANGE, system=READ),
+    "analytics.model_call_fact": Access(app=READ_ADD),
 }
 
 # The tables that `system` sees across organisations; a test pins this list.

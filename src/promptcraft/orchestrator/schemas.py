@@ -126,6 +126,7 @@ class ExecutionEntry(_Told):
     user_id: UUID | None
     created_at: datetime
     response_time_ms: int | None
+    tokens: int | None
     cost: Dollars | None
 
 

@@ -23,8 +23,10 @@ from promptcraft.runtime.schemas import (
 )
 from promptcraft.runtime.service import (
     WAKEUP,
+    Doors,
     LeaseLost,
     Pace,
+    Wanted,
     desire,
     instance,
     instances,
@@ -54,6 +56,8 @@ __all__ = [
     "LeaseLost",
     "Limits",
     "NotRunnable",
+    "Doors",
+    "Wanted",
     "Pace",
     "ProcessDriver",
     "RestartPolicy",

@@ -15,10 +15,19 @@ class GatewaySettings(ContextSettings):
 
     azure_openai_endpoint: Annotated[
         str | None,
-        Setting(addresses.WEB, "first provider of models", effect=False, unset="extractive answers, no key needed"),
+        Setting(addresses.WEB, "first provider of models", unset="extractive answers, no key needed"),
     ] = None
-    azure_openai_api_key: Annotated[SecretStr | None, Setting(forms.SECRET, "its key", effect=False)] = None
+    azure_openai_api_key: Annotated[SecretStr | None, Setting(forms.SECRET, "its key")] = None
     openai_base_url: Annotated[
-        str | None, Setting(addresses.WEB, "any provider with the same interface", effect=False)
+        str | None, Setting(addresses.WEB, "any provider with the same interface", unset="OpenAI, where a key is set")
     ] = None
-    openai_api_key: Annotated[SecretStr | None, Setting(forms.SECRET, "its key", effect=False)] = None
+    openai_api_key: Annotated[SecretStr | None, Setting(forms.SECRET, "its key")] = None
+    model_private_networks: Annotated[
+        tuple[str, ...],
+        Setting(
+            forms.NETWORKS,
+            "private networks in which providers that organisations name themselves may be",
+            ours=True,
+            unset="none: only public addresses",
+        ),
+    ] = ()

@@ -7,7 +7,7 @@ from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, safe, safe_lines, table
-from pc_hybrid.work.figures import dollars, milliseconds, moment, short
+from pc_hybrid.work.figures import count, dollars, milliseconds, moment, short
 from promptcraft_sdk.client import Client, api
 from promptcraft_sdk.client.schemas import Citation, Environment, Execution
 
@@ -50,13 +50,14 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
             entry.status if entry.answered or entry.status != "completed" else "not known",
             entry.agent or "-",
             milliseconds(entry.response_time_ms),
+            count(entry.tokens),
             dollars(entry.cost),
             clipped(safe(entry.query or "-"), 50),
         ]
         for entry in executions
     ]
-    heads = ("ID", "ASKED", "STATUS", "AGENT", "TIME", "COST", "QUESTION")
-    terminal.data(executions, table(heads, rows, right=("TIME", "COST")))
+    heads = ("ID", "ASKED", "STATUS", "AGENT", "TIME", "TOKENS", "COST", "QUESTION")
+    terminal.data(executions, table(heads, rows, right=("TIME", "TOKENS", "COST")))
     if not executions:
         terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
 

@@ -19,7 +19,7 @@ class Citation(BaseModel):
 
 
 class Answer(BaseModel):
-    """An answer in the words of the knowledge with its citations, or none and what the agent knows about instead."""
+    """An answer from the knowledge with its citations, or none and what the agent knows about instead."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,4 +27,5 @@ class Answer(BaseModel):
     answer: str = Field(description="text to show; says that the agent does not know when answered is false")
     citations: list[Citation] = Field(description="best first, at most 3; empty when answered is false")
     confidence: float = Field(ge=0, le=1, description="how much of the question the knowledge holds")
+    worded: bool = Field(default=False, description="whether a model worded it, from what is cited alone")
     topics: list[str] = Field(description="what the agent knows about; empty when answered is true")

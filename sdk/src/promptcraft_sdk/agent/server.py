@@ -1,9 +1,12 @@
 """An agent: its configuration and knowledge behind the tools of an MCP server."""
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
+from mcp.server.mcpserver import Context as RequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
@@ -13,12 +16,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from promptcraft_sdk.agent.answers import Answer, Citation
+from promptcraft_sdk.agent.model import Granted, ModelUnusableError, PlatformModel
 from promptcraft_sdk.agent.process import Process
 from promptcraft_sdk.agent.repository import commit_of
 from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, AgentConfig, load_config
 from promptcraft_sdk.knowledge import Index, Passage, load_index
 from promptcraft_sdk.retrieval import Answerer, topics
 
+_WITHOUT_MODEL = "(The model that words answers was of no use, so these are the documents' own words.)"
+_log = logging.getLogger(__name__)
 _READS_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -27,6 +33,7 @@ Context = Annotated[
     list[Annotated[str, Field(max_length=20_000)]],
     Field(max_length=20, description="earlier questions of the same conversation, the latest last"),
 ]
+Asking = RequestContext[Any, Any]
 Limit = Annotated[int, Field(ge=1, le=3, description="at most so many citations")]
 
 
@@ -36,10 +43,13 @@ class Agent:
     Own tools are added with the `tool` decorator, before `run`.
     """
 
-    def __init__(self, config: AgentConfig, index: Index, commit: str | None = None) -> None:
+    def __init__(
+        self, config: AgentConfig, index: Index, commit: str | None = None, model: PlatformModel | None = None
+    ) -> None:
         self.config = config
         self.index = index
         self.commit = commit
+        self._model = model
         self._topics = topics(index)
         self._answerer = Answerer(index, config.own_words)
         self._server = MCPServer(
@@ -58,8 +68,9 @@ class Agent:
 
         Raises OSError or ValueError if config/agent.json cannot be used, KnowledgeError if the index cannot.
         """
-        commit = commit_of(root) or Process.of_this_one().commit
-        return cls(load_config(root / CONFIG_FILE), load_index(root / INDEX), commit)
+        process = Process.of_this_one()
+        model = PlatformModel(process.models) if process.models else None
+        return cls(load_config(root / CONFIG_FILE), load_index(root / INDEX), commit_of(root) or process.commit, model)
 
     def tool(self, *, name: str | None = None, description: str | None = None) -> Callable[[_Function], _Function]:
         """Offer a function as a further tool; its annotations are the schema, its docstring the description."""
@@ -75,9 +86,7 @@ class Agent:
         added = [capability] if capability else []
         found = self._answerer.answer(query, added=added, context=(context or [])[-3:], limit=limit)
         if not found.answered:
-            return Answer(
-                answered=False, answer=self._unknown(), citations=[], confidence=found.confidence, topics=self._topics
-            )
+            return self._declined(found.confidence)
         citations = [self._citation(passage) for passage in found.passages]
         return Answer(answered=True, answer=found.answer, citations=citations, confidence=found.confidence, topics=[])
 
@@ -101,8 +110,8 @@ class Agent:
         Process.of_this_one().serve(self.app)
 
     def _add_tools(self) -> None:
-        def ask(query: Query, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
-            return self.ask(query, context, limit)
+        async def ask(query: Query, request: Asking, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
+            return await self._answer(request, query, context, limit)
 
         about = f"Ask {self.config.display_name}. Answers from its own documents, with citations."
         self._add(ASK, f"{about}\n\n{self.config.description}".strip(), ask)
@@ -114,13 +123,34 @@ class Agent:
 
         self._server.custom_route("/health", methods=["GET"])(health)
 
-    def _asking_about(self, capability: str) -> Callable[..., Answer]:
-        def ask(query: Query, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
-            return self.ask(query, context, limit, capability=capability)
+    def _asking_about(self, capability: str) -> Callable[..., Awaitable[Answer]]:
+        async def ask(query: Query, request: Asking, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default
+            return await self._answer(request, query, context, limit, capability)
 
         return ask
 
-    def _add(self, name: str, description: str, function: Callable[..., Answer]) -> None:
+    async def _answer(
+        self, request: Asking, query: str, context: list[str], limit: int, capability: str = ""
+    ) -> Answer:
+        """What `ask` finds, in the words of a model where the platform lets the agent ask one."""
+        found = await asyncio.to_thread(self.ask, query, context, limit, capability=capability)
+        granted = Granted.of(cast("Mapping[str, Any] | None", request.request_context.meta))
+        if not found.answered or granted is None or self._model is None:
+            return found
+        try:
+            wording = await self._model.word(granted, query, [citation.text for citation in found.citations])
+        except ModelUnusableError as failure:
+            _log.warning("the model was of no use: %s", failure)
+            return found.model_copy(update={"answer": f"{found.answer}\n\n{_WITHOUT_MODEL}"})
+        if not wording.cited:
+            return self._declined(found.confidence)
+        cited = [found.citations[at] for at in wording.cited]
+        return found.model_copy(update={"answer": wording.text, "citations": cited, "worded": True})
+
+    def _declined(self, confidence: float) -> Answer:
+        return Answer(answered=False, answer=self._unknown(), citations=[], confidence=confidence, topics=self._topics)
+
+    def _add(self, name: str, description: str, function: Callable[..., Awaitable[Answer]]) -> None:
         self._server.add_tool(function, name=name, description=description, annotations=_READS_ONLY)
 
     def _unknown(self) -> str:

@@ -29,6 +29,9 @@ from promptcraft_sdk.client.schemas import (
     LoginSession,
     Logs,
     Me,
+    ModelList,
+    ModelProvider,
+    ModelTested,
     NewApiKey,
     OrganisationEntry,
     OrganisationFounded,
@@ -56,6 +59,7 @@ _API_KEYS = "/api/v4/api-keys"
 _USERS = "/api/v4/admin/users"
 _GROUPS = "/api/v4/admin/groups"
 _ORGANISATIONS = "/api/v4/admin/organizations"
+_PROVIDERS = "/api/v4/admin/models/providers"
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------
@@ -328,6 +332,61 @@ def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Fe
 def executions(*, limit: int | None = None) -> Call[list[ExecutionEntry]]:
     """The newest executions first."""
     return _get("/api/v4/executions", list[ExecutionEntry], query={"limit": limit})
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+def models() -> Call[ModelList]:
+    """The models that may be asked, in the form of the OpenAI API."""
+    return Call("GET", "/api/v4/models/v1/models", reader(_adapter(ModelList)))
+
+
+def chat(request: Mapping[str, Any], *, time_limit: float = 310.0) -> Call[dict[str, Any]]:
+    """One chat completion in the form of the OpenAI API, not streamed: for streams give its client the base URL."""
+    read = reader(TypeAdapter(dict[str, Any]))
+    return Call("POST", "/api/v4/models/v1/chat/completions", read, body=_json(request), time_limit=time_limit)
+
+
+def model_providers() -> Call[list[ModelProvider]]:
+    """Those of the organisation in the order in which they are asked, then the platform's."""
+    return _get(_PROVIDERS, list[ModelProvider])
+
+
+def model_provider(name: str) -> Call[ModelProvider]:
+    return _get(_PROVIDERS + "/{name}", ModelProvider, name=name)
+
+
+def add_model_provider(provider: Mapping[str, Any]) -> Call[ModelProvider]:
+    return _post(_PROVIDERS, ModelProvider, provider)
+
+
+def change_model_provider(name: str, changes: Mapping[str, Any]) -> Call[ModelProvider]:
+    path = {"name": name}
+    return Call("PATCH", _PROVIDERS + "/{name}", _data(ModelProvider), path_values=path, body=_json(changes))
+
+
+def remove_model_provider(name: str) -> Call[None]:
+    return Call("DELETE", _PROVIDERS + "/{name}", _nothing, path_values={"name": name})
+
+
+def rotate_model_key(name: str, api_key: str) -> Call[ModelProvider]:
+    return _post(_PROVIDERS + "/{name}/key", ModelProvider, {"api_key": api_key}, name=name)
+
+
+def try_model_provider(name: str, *, model: str | None = None) -> Call[ModelTested]:
+    """One small call of this provider; ApiError says what it did where it failed."""
+    return _post(_PROVIDERS + "/{name}/test", ModelTested, {"model": model}, time_limit=310.0, name=name)
+
+
+def model_policy() -> Call[dict[str, Any]]:
+    """What the organisation allows of models."""
+    return _get("/api/v4/admin/models/policy", dict[str, Any])
+
+
+def set_model_policy(policy: Mapping[str, Any]) -> Call[dict[str, Any]]:
+    """Replace what the organisation allows of models; what is left out takes its default."""
+    return Call("PUT", "/api/v4/admin/models/policy", _data(dict[str, Any]), body=_json(policy))
 
 
 # --- analytics, audit, health -----------------------------------------------------------------------------------------

@@ -7,7 +7,14 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.analytics.tables import AgentEvaluationRow, ExecutionFactRow, ExecutionRatingRow, RuntimeUsageRow
+from promptcraft.analytics.tables import (
+    AgentEvaluationRow,
+    ExecutionFactRow,
+    ExecutionRatingRow,
+    ModelCallFactRow,
+    RuntimeUsageRow,
+)
+from promptcraft.gateway import ModelCalled
 from promptcraft.kernel.db import Base
 from promptcraft.kernel.outbox import Consumer, Fact
 from promptcraft.orchestrator import ExecutionFinished, ExecutionRated
@@ -56,6 +63,17 @@ async def take_in_usage(session: AsyncSession, facts: Sequence[Fact]) -> None:
         await session.execute(_adding(session, RuntimeUsageRow, values).on_conflict_do_nothing())
 
 
+async def take_in_model_calls(session: AsyncSession, facts: Sequence[Fact]) -> None:
+    """Keep each finished model call."""
+    for fact in _of(ModelCalled, facts):
+        kept = {
+            "created_at", "call_id", "user_id", "agent", "execution_id", "model", "status", "input_tokens",
+            "output_tokens", "cost",
+        }  # fmt: skip
+        adding = _adding(session, ModelCallFactRow, fact.model_dump(include=kept))
+        await session.execute(adding.on_conflict_do_nothing())
+
+
 async def take_in_evaluations(session: AsyncSession, facts: Sequence[Fact]) -> None:
     """Keep what each agent's last gate found; a registration without one leaves the former gate's finding."""
     for fact in _of(ServerRegistered, facts):
@@ -75,6 +93,7 @@ CONSUMERS = (
     Consumer(ExecutionFinished, take_in_executions),
     Consumer(ExecutionRated, take_in_ratings),
     Consumer(RuntimeUsage, take_in_usage),
+    Consumer(ModelCalled, take_in_model_calls),
     Consumer(ServerRegistered, take_in_evaluations),
 )
 

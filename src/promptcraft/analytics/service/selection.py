@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from promptcraft.analytics.schemas import RANGES, InsightsRequest
 from promptcraft.analytics.service.buckets import bucket_starts
-from promptcraft.analytics.tables import AgentEvaluationRow, ExecutionFactRow, RuntimeUsageRow
+from promptcraft.analytics.tables import AgentEvaluationRow, ExecutionFactRow, ModelCallFactRow, RuntimeUsageRow
 
 _TIMES = ARRAY(DateTime(timezone=True))
 Conditions = list[ColumnElement[bool]]
@@ -44,6 +44,17 @@ class Selection:
         """Conditions on execution facts."""
         row = ExecutionFactRow
         conditions = [row.org_id == self.org_id, row.created_at >= self.start, row.created_at < self.end]
+        if self.agents is not None:
+            conditions.append(row.agent.in_(self.agents))
+        if self.users is not None:
+            conditions.append(row.user_id.in_(self.users))
+        return conditions
+
+    def direct_calls(self) -> Conditions:
+        """Conditions on model calls outside executions, whose costs are in no execution's."""
+        row = ModelCallFactRow
+        conditions = [row.org_id == self.org_id, row.created_at >= self.start, row.created_at < self.end]
+        conditions.append(row.execution_id.is_(None))
         if self.agents is not None:
             conditions.append(row.agent.in_(self.agents))
         if self.users is not None:

@@ -8,12 +8,19 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from promptcraft.analytics.schemas import Prices
 from promptcraft.analytics.service.selection import Selection
-from promptcraft.analytics.tables import AgentEvaluationRow, ExecutionFactRow, ExecutionRatingRow, RuntimeUsageRow
+from promptcraft.analytics.tables import (
+    AgentEvaluationRow,
+    ExecutionFactRow,
+    ExecutionRatingRow,
+    ModelCallFactRow,
+    RuntimeUsageRow,
+)
 
 Statement = Select[*tuple[Any, ...]]
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 _execution, _rating, _usage, _evaluation = ExecutionFactRow, ExecutionRatingRow, RuntimeUsageRow, AgentEvaluationRow
+_call = ModelCallFactRow
 mean_time: ColumnElement[Any] = func.avg(_execution.response_time_ms)
 success_rate: ColumnElement[Any] = cast(func.avg(cast(_execution.status == "completed", Integer)), Float)
 
@@ -22,12 +29,13 @@ def figures(chosen: Selection, prices: Prices) -> Statement:
     """One row: the whole range."""
     ratings, evaluations = _ratings(chosen), _evaluations(chosen)
     infrastructure = select(func.coalesce(_cost_of_usage(prices), 0)).where(*chosen.usage())
+    direct = select(func.coalesce(func.sum(_call.cost), 0)).where(*chosen.direct_calls())
     return select(
         func.count().label("total_queries"),
         func.count(_execution.user_id.distinct()).label("unique_users"),
         mean_time.label("avg_response_time_ms"),
         success_rate.label("success_rate"),
-        func.coalesce(func.sum(_execution.model_cost), 0).label("model_cost"),
+        (func.coalesce(func.sum(_execution.model_cost), 0) + direct.scalar_subquery()).label("model_cost"),
         infrastructure.scalar_subquery().label("infrastructure_cost"),
         select(func.count(ratings.c.rating)).scalar_subquery().label("ratings"),
         select(func.avg(ratings.c.rating)).scalar_subquery().label("user_satisfaction"),
@@ -54,10 +62,12 @@ def costs(chosen: Selection, prices: Prices) -> Statement:
     models = _by_bucket(chosen, func.sum(_execution.model_cost).label("model"), nothing.label("infrastructure"))
     bucket = chosen.bucket(_usage.ended_at).label("bucket")
     infrastructure = select(bucket, nothing, _cost_of_usage(prices)).where(*chosen.usage()).group_by(bucket)
-    both = union_all(models, infrastructure).subquery()
+    called = chosen.bucket(_call.created_at).label("bucket")
+    direct = select(called, func.sum(_call.cost), nothing).where(*chosen.direct_calls()).group_by(called)
+    both = union_all(models, direct, infrastructure).subquery()
     return select(
         both.c.bucket,
-        func.sum(both.c.model).label("model_cost"),
+        func.coalesce(func.sum(both.c.model), 0).label("model_cost"),
         (func.sum(both.c.infrastructure) if chosen.knows_infrastructure else null()).label("infrastructure_cost"),
     ).group_by(both.c.bucket)
 

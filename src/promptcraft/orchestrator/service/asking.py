@@ -21,8 +21,10 @@ from promptcraft.registry import (
     UpstreamTimedOut,
     UpstreamUnavailable,
 )
+from promptcraft_sdk.configuration import MODEL_META
 
 _LONGEST_DETAIL = 300
+_MODELS_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,16 @@ class _Taken:
 
 
 async def ask_in_turn(
-    upstream: McpUpstream, turns: Sequence[Turn], query: str, context: Sequence[str], deadline: float
+    upstream: McpUpstream,
+    turns: Sequence[Turn],
+    query: str,
+    context: Sequence[str],
+    deadline: float,
+    grants: Mapping[str, str],
 ) -> Outcome:
     """Ask until one answers; a decline counts where nobody does, a failure only where nobody even declines.
 
-    `deadline` is on the clock of time.perf_counter.
+    `deadline` is on the clock of time.perf_counter; `grants` let agents, by name, ask a model.
     """
     taken = _Taken()
     for turn in turns:
@@ -61,7 +68,7 @@ async def ask_in_turn(
         if started >= deadline:
             return _timed_out(taken, turn, started)
         try:
-            answer = await _ask(upstream, turn, query, context, deadline - started)
+            answer = await _ask(upstream, turn, query, context, deadline - started, grants)
         except UpstreamTimedOut:
             return _timed_out(taken, turn, started)
         except (UpstreamUnavailable, UpstreamFailed) as failure:
@@ -77,10 +84,20 @@ async def ask_in_turn(
     return _unanswered(taken)
 
 
-async def _ask(upstream: McpUpstream, turn: Turn, query: str, context: Sequence[str], seconds: float) -> AgentAnswer:
+async def _ask(
+    upstream: McpUpstream,
+    turn: Turn,
+    query: str,
+    context: Sequence[str],
+    seconds: float,
+    grants: Mapping[str, str],
+) -> AgentAnswer:
+    grant = grants.get(turn.server.name)
+    # So that an agent whose model is slow still has the time to answer without it.
+    meta = {MODEL_META: {"grant": grant, "seconds": round(seconds * _MODELS_SHARE, 3)}} if grant else {}
     with tracer().start_as_current_span(f"ask {turn.server.name}"):
         arguments = _arguments(turn.server, query, context)
-        result = await upstream.call_tool(turn.endpoint, ASK, arguments, seconds)
+        result = await upstream.call_tool(turn.endpoint, ASK, arguments, seconds, meta)
     return _answer_of(result)
 
 

@@ -1,14 +1,15 @@
 """One query from its question to its answer, in three units of work: intent, committed; effect; outcome, committed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from promptcraft.gateway import Gateway, Spent, grant, spent
 from promptcraft.kernel import telemetry
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.orchestrator import (
@@ -25,6 +26,7 @@ from promptcraft.orchestrator.service import ledger
 from promptcraft.orchestrator.service.asking import Outcome, ask_in_turn
 from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
 from promptcraft.orchestrator.service.endpoints import running_endpoints
+from promptcraft.orchestrator.service.ledger import NO_COST, NO_TOKENS
 from promptcraft.orchestrator.service.planning import Plan, plan_for
 from promptcraft.orchestrator.service.routing import RoutingIndexes
 from promptcraft.orchestrator.tables import ExecutionRow, ExecutionTextRow
@@ -38,6 +40,7 @@ class Zen:
     """What one process routes and asks with."""
 
     upstream: McpUpstream
+    gateway: Gateway
     indexes: RoutingIndexes = field(default_factory=RoutingIndexes)
 
 
@@ -47,6 +50,7 @@ class _Intent:
     before: Before
     plan: Plan
     routed: Step
+    grants: Mapping[str, str]
 
 
 async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Execution:
@@ -60,7 +64,9 @@ async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Executi
         intent = await _intend(session, zen, actor, asked, started)
     if intent.plan.turns:
         deadline = started + asked.time_limit_seconds
-        outcome = await ask_in_turn(zen.upstream, intent.plan.turns, asked.query, intent.before.context, deadline)
+        outcome = await ask_in_turn(
+            zen.upstream, intent.plan.turns, asked.query, intent.before.context, deadline, intent.grants
+        )
     else:
         nobody = AgentAnswer(answered=False, answer=_NOBODY)
         outcome = Outcome(ExecutionStatus.COMPLETED, None, nobody, None)
@@ -97,7 +103,21 @@ async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, s
     )
     seconds = round(time.perf_counter() - started, 4)
     routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
-    return _Intent(execution_id, before, plan, routed)
+    ends_at = created_at + timedelta(seconds=asked.time_limit_seconds)
+    grants = await _grants(session, zen, actor, plan, execution_id, ends_at)
+    return _Intent(execution_id, before, plan, routed, grants)
+
+
+async def _grants(
+    session: AsyncSession, zen: Zen, actor: Actor, plan: Plan, execution_id: UUID, ends_at: datetime
+) -> Mapping[str, str]:
+    """What lets each agent of the plan ask a model; nothing for those that quote their documents."""
+    found: dict[str, str] = {}
+    for name in {turn.server.name for turn in plan.turns}:
+        granted = await grant(zen.gateway, session, actor, name, execution_id, ends_at)
+        if granted is not None:
+            found[name] = granted
+    return found
 
 
 async def _conclude(
@@ -105,12 +125,14 @@ async def _conclude(
 ) -> Execution:
     steps = (intent.routed, *outcome.steps)
     failure, answer = outcome.failure, outcome.answer
+    # Agents reach no model but through the gateway, so where none was let, none was asked.
+    models = await spent(session, actor, intent.execution_id) if intent.grants else Spent(NO_TOKENS, NO_COST)
     answered = answer is not None and answer.answered
     values: dict[str, Any] = {
         "answered": answered,
         "processing_time_ms": round((time.perf_counter() - started) * 1000),
-        "total_cost": ledger.NO_COST,
-        "tokens": ledger.NO_TOKENS,
+        "total_cost": models.cost,
+        "tokens": models.tokens,
         "steps": ledger.steps_text(steps),
         "steps_completed": _completed(steps),
         "error": failure.detail if failure else None,

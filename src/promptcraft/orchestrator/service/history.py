@@ -57,6 +57,7 @@ async def executions(session: AsyncSession, actor: Actor, limit: int) -> list[Ex
             user_id=row.user_id,
             created_at=row.created_at,
             response_time_ms=row.processing_time_ms,
+            tokens=row.tokens,
             cost=row.total_cost,
         )
         for row in rows

@@ -26,7 +26,7 @@ from promptcraft.orchestrator.schemas import (
 )
 from promptcraft.orchestrator.tables import ExecutionRow, ExecutionTextRow
 
-# Agents reach no model but through the platform's proxy, which does not exist yet: so this is known, not assumed.
+# Of an execution for which no model was asked.
 NO_COST, NO_TOKENS = Decimal(0), 0
 
 EXECUTIONS = Counter("promptcraft_executions_total", "Executions that reached a final state", ["status", "answered"])

@@ -32,9 +32,17 @@ class McpUpstream(Protocol):
         ...
 
     async def call_tool(
-        self, endpoint: str, name: str, arguments: Mapping[str, Any], time_limit_seconds: float
+        self,
+        endpoint: str,
+        name: str,
+        arguments: Mapping[str, Any],
+        time_limit_seconds: float,
+        meta: Mapping[str, Any] | None = None,
     ) -> ToolResult:
-        """Call one tool. Raises UpstreamUnavailable, UpstreamTimedOut, UpstreamFailed (the tool's own failure too)."""
+        """Call one tool; `meta` goes along in the request's `_meta`.
+
+        Raises UpstreamUnavailable, UpstreamTimedOut, UpstreamFailed (the tool's own failure too).
+        """
         ...
 
     async def close(self) -> None: ...
@@ -68,11 +76,16 @@ class SocketUpstream:
         raise UpstreamFailed(f"It lists more than {_MOST_TOOLS} tools, or more than {_MOST_PAGES} pages of them.")
 
     async def call_tool(
-        self, endpoint: str, name: str, arguments: Mapping[str, Any], time_limit_seconds: float
+        self,
+        endpoint: str,
+        name: str,
+        arguments: Mapping[str, Any],
+        time_limit_seconds: float,
+        meta: Mapping[str, Any] | None = None,
     ) -> ToolResult:
         parameters = {"name": name, "arguments": dict(arguments)}
         async with _time_limit(time_limit_seconds):
-            return outcome_of(await self._send(endpoint, Request("tools/call", parameters, name)))
+            return outcome_of(await self._send(endpoint, Request("tools/call", parameters, name, meta or {})))
 
     async def close(self) -> None:
         for pooled in self._pool.values():

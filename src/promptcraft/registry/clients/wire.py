@@ -6,7 +6,7 @@ Specification: docs/specification/2026-07-28, "Transports" (headers that repeat 
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
@@ -29,11 +29,12 @@ _UNSUPPORTED_REVISION, _METHOD_NOT_FOUND = -32022, -32601
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`name` is the tool of a call, which its header repeats."""
+    """`name` is the tool of a call, which its header repeats; `meta` goes along with what every request says."""
 
     method: str
     parameters: Mapping[str, Any]
     name: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def headers(self) -> dict[str, str]:
         headers = {
@@ -52,6 +53,7 @@ class Request:
             _META + "clientInfo": {"name": "promptcraft-hybrid", "version": platform_version()},
             _META + "clientCapabilities": {},
         }
+        meta |= self.meta
         propagate.inject(meta)
         request = {
             "jsonrpc": "2.0",

@@ -11,12 +11,15 @@ from promptcraft.runtime.service.desired import (
     wait_until_healthy,
 )
 from promptcraft.runtime.service.hosts import isolation_report
-from promptcraft.runtime.service.keeper import Pace
+from promptcraft.runtime.service.keeper import Doors, Pace
 from promptcraft.runtime.service.loop import LeaseLost, run_host
+from promptcraft.runtime.service.observed import Wanted
 
 __all__ = [
     "WAKEUP",
     "LeaseLost",
+    "Doors",
+    "Wanted",
     "Pace",
     "desire",
     "instance",

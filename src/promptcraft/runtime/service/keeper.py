@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -37,6 +39,14 @@ class Pace:
     stable_after: float = 60.0
 
 
+class Doors(Protocol):
+    """What of the platform a program may call, over sockets of its own: who calls is known by the socket."""
+
+    def open(self, wanted: Wanted) -> AbstractAsyncContextManager[Mapping[str, Path]]:
+        """Listen for this program while the block runs; the sockets by their names."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What every keeper of a host works with."""
@@ -46,6 +56,7 @@ class Ground:
     host: str
     isolated: bool
     pace: Pace
+    doors: Doors | None = None
 
 
 @dataclass(slots=True)
@@ -113,9 +124,24 @@ async def _supervise(ground: Ground, wanted: Wanted) -> None:
 async def _run_once(ground: Ground, wanted: Wanted, restarts: int) -> _End:
     await _see(ground, wanted, Seen("starting", restarts=restarts))
     try:
-        handle = await ground.driver.start(wanted.spec)
+        async with _sockets(ground, wanted) as sockets:
+            return await _start_and_keep(ground, wanted, sockets, restarts)
     except (IsolationUnavailable, NotRunnable, AlreadyRunning) as refused:
         return _End(ProgramState(running=False, reason=refused.detail), again=False)
+
+
+@asynccontextmanager
+async def _sockets(ground: Ground, wanted: Wanted) -> AsyncGenerator[Mapping[str, Path]]:
+    if ground.doors is None:
+        yield {}
+        return
+    async with ground.doors.open(wanted) as sockets:
+        yield sockets
+
+
+async def _start_and_keep(ground: Ground, wanted: Wanted, sockets: Mapping[str, Path], restarts: int) -> _End:
+    try:
+        handle = await ground.driver.start(wanted.spec.model_copy(update={"extra_sockets": sockets}))
     except OSError as failure:
         return _End(ProgramState(running=False, reason=f"it could not be started: {failure.strerror}"))
     outcome: ProgramState | None = None

@@ -12,7 +12,7 @@ from promptcraft.kernel.telemetry import get_logger
 from promptcraft.runtime.clients import RuntimeDriver
 from promptcraft.runtime.schemas import IsolationReport
 from promptcraft.runtime.service.hosts import Claim, give_back, renew, take
-from promptcraft.runtime.service.keeper import Ground, Keeper, Pace, keep
+from promptcraft.runtime.service.keeper import Doors, Ground, Keeper, Pace, keep
 from promptcraft.runtime.service.observed import Wanted, assigned, begin
 
 _LOOK_SECONDS = 1.0
@@ -33,18 +33,19 @@ async def run_host(
     woken: asyncio.Event,
     stopping: asyncio.Event,
     pace: Pace | None = None,
+    doors: Doors | None = None,
 ) -> None:
     """Be the runtime of `host` until `stopping` is set; every program is stopped before this returns.
 
     `place` names the directory and the boot that the driver holds by its lock (host_place): a successor in the same
     place need not wait for a dead predecessor's lease. `woken` is set when there is something to look at; it is looked
-    every second anyway. Raises LeaseLost.
+    every second anyway. `doors` are what of the platform each program may call. Raises LeaseLost.
     """
     report = await driver.probe()
     claim = Claim(host, place, new_id())
     try:
         if await _taken(db, claim, report, stopping):
-            ground = Ground(db, driver, host, report.isolated, pace or Pace())
+            ground = Ground(db, driver, host, report.isolated, pace or Pace(), doors)
             await _serve(ground, claim, woken, stopping)
     finally:
         await driver.close()

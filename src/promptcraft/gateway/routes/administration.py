@@ -1,0 +1,113 @@
+"""Whom an organisation's models are asked of, and what it allows."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from promptcraft.gateway import service
+from promptcraft.gateway.routes.proxy import OwnGateway
+from promptcraft.gateway.schemas import (
+    KeyRotation,
+    Policy,
+    Provider,
+    ProviderAdd,
+    ProviderChange,
+    ProviderTest,
+    ProviderTested,
+)
+from promptcraft.kernel.actor import Actor
+from promptcraft.kernel.api import Envelope, Session, requires
+from promptcraft.kernel.audit.catalogue.gateway import (
+    MODEL_CALLED,
+    POLICY_CHANGED,
+    PROVIDER_ADDED,
+    PROVIDER_CHANGED,
+    PROVIDER_KEY_ROTATED,
+    PROVIDER_REMOVED,
+)
+from promptcraft.kernel.permissions import Permission
+
+router = APIRouter(prefix="/api/v4/admin/models", tags=["models"])
+
+Reader = Annotated[Actor, requires(Permission.MODEL_READ)]
+# Longer than any name can be, so that a name too long is one that does not exist, not a malformed path.
+Name = Annotated[str, Path(max_length=500)]
+
+
+@router.get("/providers")
+async def providers(session: Session, gateway: OwnGateway, actor: Reader) -> Envelope[list[Provider]]:
+    """Your organisation's providers of models in the order in which they are asked, then the platform's."""
+    return Envelope(data=await service.providers(session, actor, gateway))
+
+
+@router.post("/providers", status_code=201)
+async def add_provider(
+    given: ProviderAdd,
+    gateway: OwnGateway,
+    actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_ADDED)],
+) -> Envelope[Provider]:
+    """Add a provider that speaks the OpenAI API; its key is kept sealed and never shown again."""
+    return Envelope(data=await service.add_provider(gateway, actor, given))
+
+
+@router.get("/providers/{name}")
+async def provider(name: Name, session: Session, actor: Reader) -> Envelope[Provider]:
+    """One of your organisation's providers."""
+    return Envelope(data=await service.provider(session, actor, name))
+
+
+@router.patch("/providers/{name}")
+async def change_provider(
+    name: Name,
+    given: ProviderChange,
+    gateway: OwnGateway,
+    actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_CHANGED)],
+) -> Envelope[Provider]:
+    """Change what is named of a provider; the next call goes by it."""
+    return Envelope(data=await service.change_provider(gateway, actor, name, given))
+
+
+@router.delete("/providers/{name}", status_code=204)
+async def remove_provider(
+    name: Name, gateway: OwnGateway, actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_REMOVED)]
+) -> None:
+    """Remove a provider with its key; calls under way go on to their end."""
+    await service.remove_provider(gateway, actor, name)
+
+
+@router.post("/providers/{name}/key")
+async def rotate_key(
+    name: Name,
+    given: KeyRotation,
+    gateway: OwnGateway,
+    actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_KEY_ROTATED)],
+) -> Envelope[Provider]:
+    """Give a provider another key; calls under way keep theirs, the next one is made with this."""
+    return Envelope(data=await service.rotate_key(gateway, actor, name, given))
+
+
+@router.post("/providers/{name}/test")
+async def test_provider(
+    name: Name,
+    given: ProviderTest,
+    gateway: OwnGateway,
+    actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, MODEL_CALLED)],
+) -> Envelope[ProviderTested]:
+    """Make one small call of this provider, on the record as any other; a failure says what the provider did."""
+    return Envelope(data=await service.test_provider(gateway, actor, name, given))
+
+
+@router.get("/policy")
+async def policy(session: Session, actor: Reader) -> Envelope[Policy]:
+    """What your organisation allows of models: which, by whom, for how much, for how long."""
+    return Envelope(data=await service.policy(session, actor))
+
+
+@router.put("/policy")
+async def set_policy(
+    given: Policy,
+    gateway: OwnGateway,
+    actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, POLICY_CHANGED)],
+) -> Envelope[Policy]:
+    """Replace what your organisation allows of models; other processes follow within a second."""
+    return Envelope(data=await service.set_policy(gateway, actor, given))
