@@ -32,6 +32,8 @@ VENV = ROOT / ".venv"
 SHARE = VENV / "share" / "promptcraft"
 STAMP = SHARE / "setup.stamp"
 LOCKS = (ROOT / "requirements" / "platform.txt", ROOT / "requirements" / "agent.txt")
+# A lock is whole: it names all that is to be installed, and leaves out what packages ask for and nobody uses.
+FROM_LOCK = ("--require-hashes", "--no-deps")
 DISTRIBUTIONS = (".", "sdk", "cli")
 OLDEST_PYTHON = (3, 11)
 OLDEST_GLIBC = (2, 28)
@@ -324,7 +326,7 @@ def install_platform(uv: Uv) -> None:
     say("installing the pinned packages")
     into = ("--python", VENV / "bin" / "python")
     # what comes as source is built by what the lock pins, too
-    pinned = ("--require-hashes", "--build-constraints", LOCKS[0], "-r", LOCKS[0])
+    pinned = (*FROM_LOCK, "--build-constraints", LOCKS[0], "-r", LOCKS[0])
     uv("pip", "install", *into, "--compile-bytecode", *pinned)
     editables = [argument for one in DISTRIBUTIONS for argument in ("-e", ROOT / one)]
     uv("pip", "install", *into, "--no-deps", "--no-build-isolation", *editables)
@@ -358,7 +360,7 @@ def make_agent_environment(uv: Uv, wheel: Path) -> Path:
         environments.mkdir(parents=True, exist_ok=True)
         uv("venv", "--clear", "--python", agents_python(), environment)
         into = ("--python", environment / "bin" / "python", "--compile-bytecode")
-        uv("pip", "install", *into, "--require-hashes", "-r", LOCKS[1])
+        uv("pip", "install", *into, *FROM_LOCK, "-r", LOCKS[1])
         uv("pip", "install", *into, "--no-deps", wheel)
         (environment / "complete").touch()
     (SHARE / "agent-requirements.txt").write_bytes(lock)

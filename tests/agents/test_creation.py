@@ -14,6 +14,7 @@ from promptcraft.kernel.audit.catalogue.agents import (
     CREATION_FAILED,
     CREATION_REQUESTED,
     DEPLOYMENT_REQUESTED,
+    INDEX_GROWN,
     KNOWLEDGE_UPLOADED,
 )
 from promptcraft.kernel.db import unit_of_work
@@ -77,9 +78,12 @@ async def test_an_agent_is_built_deployed_asked_cloned_and_deleted(alice, platfo
     bundle = await alice.get(f"{AGENTS}/tax_advisor/repository")
     (tmp_path / "agent.bundle").write_bytes(bundle.content)
     git("clone", "--quiet", str(tmp_path / "agent.bundle"), str(tmp_path / "clone"))
-    assert git("rev-parse", "HEAD", cwd=tmp_path / "clone") == shown["commit"]
+    assert git("rev-parse", "HEAD~1", "HEAD", cwd=tmp_path / "clone").split() == [
+        shown["commit"],
+        shown["index"]["commit"],
+    ]
     assert git("branch", "--show-current", cwd=tmp_path / "clone") == "main"
-    assert git("rev-list", "--count", "HEAD", cwd=tmp_path / "clone") == "1"
+    assert git("rev-list", "--count", "HEAD", cwd=tmp_path / "clone") == "2"
     assert git("log", "-1", "--format=%an <%ae>", cwd=tmp_path / "clone") == platform.process.settings.agents.git_author
 
     await gone("tax_advisor")
@@ -88,6 +92,7 @@ async def test_an_agent_is_built_deployed_asked_cloned_and_deleted(alice, platfo
         KNOWLEDGE_UPLOADED.id,
         CREATION_REQUESTED.id,
         AGENT_BUILT.id,
+        INDEX_GROWN.id,
         DEPLOYMENT_REQUESTED.id,
         AGENT_DEPLOYED.id,
         AGENT_DELETED.id,

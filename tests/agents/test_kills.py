@@ -11,8 +11,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from promptcraft.agents.service.pipeline import VECTOR_STEPS
 from promptcraft.app.up.servers import Urls
+from promptcraft.app.work import kinds_of
+from promptcraft.kernel.audit.catalogue.agents import INDEX_GROWN
 from promptcraft.kernel.db import system_unit_of_work
+from promptcraft.kernel.jobs import due_work, run_job
 from tests.agents.conftest import SPEC, left_behind, uploaded, work
 from tests.agents.test_creation import AGENTS, BUILD, DEPLOY
 from tests.conftest import Platform
@@ -117,6 +121,26 @@ async def test_a_worker_killed_at_each_step_of_deploying_is_followed_by_one_that
     assert [one["environment"] for one in shown["instances"]] == ["development"]
     asked = await alice.post("/api/v4/execute", {"query": "When is the VAT return due?", "agent": "phoenix"})
     assert asked.json()["data"]["answered"], asked.text
+    await clear(platform, alice)
+
+
+async def test_a_worker_killed_at_each_step_of_growing_an_index_is_followed_by_one_that_grows_it_once(
+    alice, platform, host, killed: Killed
+):
+    creation = await requested(alice, "phoenix", deploy=False)
+    await run_job(platform.db, kinds_of(platform.parts), UUID(creation), "test")
+    (job,) = [one for one in await due_work(platform.db) if len(one) == 36]
+
+    for step in VECTOR_STEPS:
+        for moment in ("before", "after"):
+            await killed(job, step, moment)
+    await work(platform)
+
+    shown = (await alice.get(f"{AGENTS}/phoenix")).json()["data"]
+    assert (shown["index"]["version"], shown["index"]["vectors"] > 0) == (2, True)
+    assert (await alice.events()).count(INDEX_GROWN.id) == 1
+    workspaces = platform.process.settings.core.data_dir / "workspaces"
+    assert list(workspaces.iterdir()) == []
     await clear(platform, alice)
 
 

@@ -62,7 +62,7 @@ async def tax_advisor(door: Path, agents: Agents, tmp_path: Path) -> AsyncIterat
     (documents / "invoices.md").write_text(INVOICES)
     ingest(tmp_path / "documents", tmp_path / "index")
     config = AgentConfig(name="tax_advisor", display_name="Tax advisor", domain="finance", keywords=("vat", "invoice"))
-    agent = SdkAgent(config, load_index(tmp_path / "index"), "3f2c9d1" + "0" * 33, PlatformModel(door))
+    agent = SdkAgent(config, load_index(tmp_path / "index"), "3f2c9d1" + "0" * 33, model=PlatformModel(door))
     async with serving(agent.app(), agents.directory / "sdk.sock") as endpoint:
         await agents.register("tax_advisor", endpoint, domain="finance", keywords=("vat", "invoice"))
         yield

@@ -403,6 +403,19 @@ async def test_who_gave_no_answer_does_not_take_over_the_session(alice: Person, 
     assert tax.asked[-1] == ("And if it is late?", [VAT, f"About: {VAT}"])
 
 
+async def test_a_follow_up_of_a_follow_up_brings_the_latest_questions_and_the_last_answer(
+    alice: Person, agents: Agents
+):
+    tax = await agents.start("tax_advisor", **TAX)
+    session_id = (await ask(alice))["session_id"]
+    for number in range(3):
+        await ask(alice, f"And VAT {number}?", session_id=session_id)
+
+    await ask(alice, "And then?", session_id=session_id)
+
+    assert tax.asked[-1] == ("And then?", ["And VAT 0?", "And VAT 1?", "And VAT 2?", "About: And VAT 2?"])
+
+
 async def test_a_follow_up_about_something_else_goes_to_who_knows_that(alice: Person, agents: Agents):
     await agents.start("tax_advisor", **TAX)
     await agents.start("hr_assistant", **PEOPLE)

@@ -126,7 +126,13 @@ async def test_health_says_who_it_is_and_what_it_holds(agent: Agent):
         "name": "tax_advisor",
         "version": "1",
         "commit": COMMIT,
-        "knowledge": {"documents": 5, "passages": 12},
+        "knowledge": {
+            "documents": 5,
+            "passages": 12,
+            "retrieval": "bm25",
+            "reason": "it has no repository to take vectors from",
+            "enough": 0.45,
+        },
     }
 
 

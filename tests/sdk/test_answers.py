@@ -85,6 +85,34 @@ def test_a_follow_up_is_understood_by_the_question_before(advisor):
     assert alone.passages == () or alone.passages[0].file == "vat/rates.md"
 
 
+@pytest.mark.parametrize("follow_up", ["And for books?", "What about books?", "Is it the same for books?", "Books?"])
+def test_a_follow_up_keeps_the_subject_of_the_question_before(advisor, follow_up):
+    followed = advisor.answer(follow_up, context=["Which VAT rate is the standard one?", "It is 19 %."])
+
+    assert followed.answered
+    assert followed.passages[0].file == "vat/rates.md"
+
+
+def test_a_follow_up_of_a_follow_up_keeps_the_subject_too(advisor):
+    before = ["Which VAT rate is the standard one?", "And for books?", "It is 7 %."]
+
+    followed = advisor.answer("And for exports?", context=before)
+
+    assert followed.answered
+    assert followed.passages[0].file == "vat/rates.md"
+
+
+def test_a_new_question_is_not_drawn_to_what_came_before(advisor):
+    alone = advisor.answer("How much is the allowance for meals?")
+
+    assert advisor.answer("How much is the allowance for meals?", context=["When is the VAT return due?"]) == alone
+
+
+@pytest.mark.parametrize("strange", ["And who painted the Mona Lisa?", "What about zeppelins?"])
+def test_a_follow_up_about_something_strange_is_declined(advisor, strange):
+    assert not advisor.answer(strange, context=["When is the VAT return due?"]).answered
+
+
 def test_what_came_before_does_not_make_nonsense_answerable(advisor):
     assert not advisor.answer("Who painted the Mona Lisa?", context=["When is the VAT return due?"]).answered
 

@@ -51,6 +51,7 @@ CALLS = {
     "agent_logs": api.agent_logs("tax_advisor"),
     "agent_repository": api.agent_repository("tax_advisor"),
     "deploy_agent": api.deploy_agent("tax_advisor"),
+    "evaluate_agent": api.evaluate_agent("tax_advisor", []),
     "deployment": api.deployment(ID),
     "execute": api.execute("What?"),
     "execution": api.execution(ID),

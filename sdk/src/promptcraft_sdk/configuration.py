@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 CONFIG_FILE: Final = Path("config") / "agent.json"
 DOCUMENTS: Final = Path("knowledge") / "documents"
 INDEX: Final = Path("knowledge") / "index"
+VECTORS: Final = INDEX / "vectors"
+CALIBRATION: Final = Path("knowledge") / "calibration.json"
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{2,40}$"
 ASK: Final = "ask"
 # In the `_meta` of a request: what lets the agent ask a model for it ({"grant": text, "seconds": number}).
@@ -65,6 +67,24 @@ class AgentConfig(BaseModel):
         return self.name, self.display_name, self.domain
 
 
+Retrieval = Literal["bm25", "fused"]
+# From which confidence on there is an answer, where no question set has said otherwise.
+ENOUGH: Final[Mapping[Retrieval, float]] = {"bm25": 0.45, "fused": 0.4}
+
+
+class Calibration(BaseModel):
+    """The whole of `knowledge/calibration.json`: from which confidence on an agent answers, found by its questions.
+
+    It counts only for the way of retrieval that it was found with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    retrieval: Retrieval
+    enough: Annotated[float, Field(ge=0, le=1)]
+    questions: Annotated[int, Field(ge=1)]
+
+
 class UnusableCapabilitiesError(ValueError):
     """Capabilities that no distinct tool names can be made of; `problems` maps their positions to what is wrong."""
 
@@ -101,6 +121,14 @@ def tool_names(capabilities: Sequence[str]) -> list[str]:
 def load_config(path: Path) -> AgentConfig:
     """Read `config/agent.json`. Raises OSError, or ValueError saying what in it is wrong."""
     return AgentConfig.model_validate_json(path.read_bytes())
+
+
+def load_calibration(path: Path) -> Calibration | None:
+    """Read `knowledge/calibration.json`; None where there is none that can be used."""
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def dump_config(config: AgentConfig) -> str:

@@ -83,3 +83,28 @@ class GitFailed(PlatformError):
     code = "git_failed"
     title = "The agent's repository could not be made"
     next_step = "Look for a full disk or a missing git on the platform's host, then create the agent again."
+
+
+class VectorsBusy(PlatformError):
+    """Others are being made on this host; these come after them."""
+
+    status = 503
+    code = "vectors_busy"
+
+
+class VectorsNotMade(PlatformError):
+    status = 500
+    code = "vectors_not_made"
+    title = "The vectors of the agent's passages could not be made"
+    next_step = "The agent answers by words alone meanwhile; give the request id to your administrator."
+
+
+class AgentNotRunning(Conflict):
+    code = "agent_not_running"
+    title = "The agent does not run"
+    next_step = "Deploy it with `pc-hybrid agent deploy`."
+
+
+class TooFewQuestions(Invalid):
+    code = "too_few_questions"
+    title = "There are too few questions to calibrate by"

@@ -10,10 +10,12 @@ from promptcraft.agents.schemas import (
     Agent,
     AgentCreate,
     AgentDetail,
+    AgentEvaluation,
     AgentStatus,
     CreationEnvelope,
     DeploymentAccepted,
     DeployRequest,
+    EvaluationRequest,
     Logs,
     Progress,
     Upload,
@@ -23,6 +25,7 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.api import Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.agents import (
     AGENT_DELETED,
+    AGENT_EVALUATED,
     CREATION_REQUESTED,
     DEPLOYMENT_REQUESTED,
     KNOWLEDGE_UPLOADED,
@@ -131,6 +134,17 @@ async def deploy_agent(
     accepted = await service.deploy_agent(session, actor, name, request)
     response.headers["Location"] = accepted.progress_endpoint
     return Envelope(status="accepted", data=accepted)
+
+
+@router.post("/agents/{name}/evaluate")
+async def evaluate_agent(
+    name: AgentPath,
+    request: EvaluationRequest,
+    actor: Annotated[Actor, requires(Permission.AGENT_EVALUATE, AGENT_EVALUATED)],
+    factory: OwnFactory,
+) -> Envelope[AgentEvaluation]:
+    """Ask the running agent a set of questions and judge its answers; calibrate it by them on request."""
+    return Envelope(data=await service.evaluate_agent(factory, actor, name, request))
 
 
 @router.post(

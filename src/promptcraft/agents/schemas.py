@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from promptcraft.kernel.jobs import StepView
 from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment, RestartPolicy
-from promptcraft_sdk.configuration import NAME_PATTERN
+from promptcraft_sdk.configuration import NAME_PATTERN, Calibration, Retrieval
+from promptcraft_sdk.questions import MOST_QUESTIONS, AskedQuestion, Figures, Verdict
 
 _LONGEST_TEXT = 10_000
 
@@ -159,6 +160,20 @@ class Agent(BaseModel):
     created_at: datetime
 
 
+class AgentIndex(BaseModel):
+    """The index of the newest version. It grows after the version was built: `version` counts 1, 2, ...
+
+    `vectors` is 0 until those of its passages are there; until then the agent finds by words alone. `commit` is the
+    newest commit that came of it, null as long as that is the version's own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    vectors: int
+    commit: str | None
+
+
 class AgentDetail(Agent):
     display_name: str
     description: str
@@ -167,6 +182,7 @@ class AgentDetail(Agent):
     documents: int
     passages: int
     commit: str | None
+    index: AgentIndex | None
     repository_url: str
     instances: tuple[DeployedInstance, ...]
     tools: tuple[str, ...]
@@ -222,3 +238,39 @@ class Removal(BaseModel):
     agent_id: UUID
     name: str
     instance_ids: tuple[UUID, ...]
+
+
+class IndexGrowth(BaseModel):
+    """What the index of a built version shall be given: vectors of its passages or, with one, a calibration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    KIND: ClassVar[str] = "agents.index"
+
+    agent_id: UUID
+    name: str
+    version: int
+    requested_at: datetime
+    calibration: Calibration | None = None
+
+
+class EvaluationRequest(_Body):
+    """A question set; `calibrate` makes the agent answer from the confidence on that fits it best."""
+
+    questions: Annotated[tuple[AskedQuestion, ...], Field(min_length=1, max_length=MOST_QUESTIONS)]
+    environment: Environment | None = None
+    calibrate: bool = False
+
+
+class AgentEvaluation(BaseModel):
+    """How a running agent did. `enough` is the threshold it is calibrated to, null where none was asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agent_name: str
+    version: str
+    environment: Environment
+    retrieval: Retrieval
+    figures: Figures
+    enough: float | None
+    verdicts: tuple[Verdict, ...]

@@ -29,7 +29,11 @@ class AgentRow(Base):
 
 
 class VersionRow(Base):
-    """A version that was built. `tree_sha256` is of all its files, so that a changed one is known."""
+    """A version that was built. `tree_sha256` is of all its files, so that a changed one is known.
+
+    Its index grows afterwards: `index_version` counts, `index_commit` is the newest commit that came of it, `index_job`
+    the job that it came by.
+    """
 
     __tablename__ = "version"
     __table_args__ = (
@@ -45,6 +49,10 @@ class VersionRow(Base):
     documents: Mapped[int]
     passages: Mapped[int]
     built_at: Mapped[datetime]
+    index_version: Mapped[int] = mapped_column(server_default="1")
+    index_commit: Mapped[str | None]
+    index_job: Mapped[UUID | None]
+    vectors: Mapped[int] = mapped_column(server_default="0")
 
 
 class UploadRow(Base):

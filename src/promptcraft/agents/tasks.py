@@ -3,8 +3,8 @@
 from functools import partial
 
 from promptcraft.agents import service
-from promptcraft.agents.schemas import Order, Removal
-from promptcraft.agents.service import Factory, building, deploying
+from promptcraft.agents.schemas import IndexGrowth, Order, Removal
+from promptcraft.agents.service import Factory, building, deploying, indexing
 from promptcraft.kernel.db import Database
 from promptcraft.kernel.jobs import JobKind, StandingJob, Step
 
@@ -13,8 +13,9 @@ _HOUR = 3600.0
 
 
 def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
-    """Creating, deploying and removing agents."""
+    """Creating, deploying and removing agents, and what their indexes are given afterwards."""
     build, deploy = _build_steps(factory), _deploy_steps(factory)
+    clear = partial(indexing.clear_workspace, factory)
     return (
         JobKind(Order.CREATE, Order, (*build, *deploy), service.creation_ended),
         JobKind(Order.DEPLOY, Order, deploy, service.deployment_ended),
@@ -25,6 +26,17 @@ def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
                 Step("stop", partial(service.wait_until_stopped, factory)),
                 Step("remove", partial(service.remove_files, factory)),
             ),
+            max_attempts=1000,
+        ),
+        JobKind(
+            IndexGrowth.KIND,
+            IndexGrowth,
+            (
+                Step("vectors", partial(indexing.passage_vectors, factory), clear),
+                Step("publish", partial(indexing.publish_vectors, factory)),
+                Step("calibrate", partial(indexing.publish_calibration, factory), clear),
+            ),
+            indexing.growth_ended,
             max_attempts=1000,
         ),
     )

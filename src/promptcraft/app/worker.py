@@ -19,7 +19,8 @@ from promptcraft.kernel.telemetry import get_logger
 from promptcraft.settings import load_settings
 
 _log = get_logger(__name__)
-_PROCESSES = 2
+# One more than would do: passage vectors take long, one agent's at a time, and must not hold up the rest.
+_PROCESSES = 3
 # One job at a time, the renewal of its lease, and what a step asks beside it.
 _POOL_SIZE = 4
 

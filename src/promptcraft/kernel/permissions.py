@@ -16,6 +16,7 @@ class Permission(StrEnum):
     AGENT_CREATE = "agent:create"
     AGENT_DEPLOY = "agent:deploy"
     AGENT_DELETE = "agent:delete"
+    AGENT_EVALUATE = "agent:evaluate"
     KNOWLEDGE_UPLOAD = "knowledge:upload"
     EXECUTION_RUN = "execution:run"
     EXECUTION_READ = "execution:read"
@@ -54,11 +55,23 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE, Permission.MODEL_CALL}),
     "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ, Permission.MODEL_MANAGE}),
     "create_agents": frozenset(
-        {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_LOGS, Permission.KNOWLEDGE_UPLOAD}
+        {
+            Permission.AGENT_CREATE,
+            Permission.AGENT_DEPLOY,
+            Permission.AGENT_EVALUATE,
+            Permission.AGENT_LOGS,
+            Permission.KNOWLEDGE_UPLOAD,
+        }
     ),
     "manage_users": frozenset({Permission.USER_MANAGE}),
     "agent_management": frozenset(
-        {Permission.AGENT_CREATE, Permission.AGENT_DEPLOY, Permission.AGENT_DELETE, Permission.AGENT_LOGS}
+        {
+            Permission.AGENT_CREATE,
+            Permission.AGENT_DEPLOY,
+            Permission.AGENT_DELETE,
+            Permission.AGENT_EVALUATE,
+            Permission.AGENT_LOGS,
+        }
     ),
     "infrastructure": frozenset(),
     "analytics": frozenset({Permission.INSIGHTS_READ, Permission.EXECUTION_READ_ALL}),

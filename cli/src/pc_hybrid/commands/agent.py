@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
     command(agent, "logs")(logs)
     command(agent, "clone")(clone)
     command(agent, "deploy")(deploy)
+    command(agent, "evaluate")(evaluate)
     command(agent, "delete")(delete)
     command(agent, "watch")(watch)
     app.add_typer(agent, name="agent")
@@ -151,6 +152,24 @@ def deploy(
     from pc_hybrid.work import deployment
 
     deployment.deploy(terminal, name, environment, wait=wait, time_limit=time_limit)
+
+
+def evaluate(
+    terminal: Terminal,
+    name: Name,
+    questions: Annotated[
+        Path, typer.Argument(metavar="QUESTIONS.YAML", help="The question set (- for standard input).")
+    ],
+    environment: Annotated[EnvironmentName | None, typer.Option(help="Ask the one that runs there.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Have it answer from the confidence on that fits the questions best.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every question, not only the misses.")] = False,
+) -> None:
+    """Measure a running agent by questions whose answers you know."""
+    from pc_hybrid.work import evaluation
+
+    evaluation.evaluate(terminal, name, questions, environment, calibrate=calibrate, every=verbose)
 
 
 def delete(

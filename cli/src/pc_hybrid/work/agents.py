@@ -67,7 +67,8 @@ def _described(agent: AgentDetail) -> Iterator[str]:
 def _knowledge(agent: AgentDetail) -> str:
     if agent.documents is None or agent.passages is None:
         return ""
-    return f"{plural(agent.documents, 'document')}, {plural(agent.passages, 'passage')}"
+    how = "" if agent.index is None else ", found by words and meaning" if agent.index.vectors else ", found by words"
+    return f"{plural(agent.documents, 'document')}, {plural(agent.passages, 'passage')}{how}"
 
 
 def _instance(instance: AgentInstance) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -16,14 +17,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from promptcraft_sdk.agent.answers import Answer, Citation
+from promptcraft_sdk.agent.knowledge import Knowledge
 from promptcraft_sdk.agent.model import Granted, ModelUnusableError, PlatformModel
 from promptcraft_sdk.agent.process import Process
 from promptcraft_sdk.agent.repository import commit_of
 from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, AgentConfig, load_config
 from promptcraft_sdk.knowledge import Index, Passage, load_index
-from promptcraft_sdk.retrieval import Answerer, topics
+from promptcraft_sdk.retrieval import topics
 
 _WITHOUT_MODEL = "(The model that words answers was of no use, so these are the documents' own words.)"
+_LOOK_SECONDS = 2.0
+# three questions and the beginning of an answer
+_MOST_BEFORE = 4
 _log = logging.getLogger(__name__)
 _READS_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -40,18 +45,25 @@ Limit = Annotated[int, Field(ge=1, le=3, description="at most so many citations"
 class Agent:
     """Answers from its knowledge with citations, over MCP, and says so when it does not know.
 
-    Own tools are added with the `tool` decorator, before `run`.
+    Own tools are added with the `tool` decorator, before `run`. With the repository's `root`, it also finds by meaning
+    once its passages have vectors there; with a `model`, that words the answers of questions for which it is granted.
     """
 
     def __init__(
-        self, config: AgentConfig, index: Index, commit: str | None = None, model: PlatformModel | None = None
+        self,
+        config: AgentConfig,
+        index: Index,
+        commit: str | None = None,
+        *,
+        root: Path | None = None,
+        model: PlatformModel | None = None,
     ) -> None:
         self.config = config
         self.index = index
         self.commit = commit
         self._model = model
         self._topics = topics(index)
-        self._answerer = Answerer(index, config.own_words)
+        self._knowledge = Knowledge(config, index, root)
         self._server = MCPServer(
             config.name,
             title=config.display_name,
@@ -70,7 +82,8 @@ class Agent:
         """
         process = Process.of_this_one()
         model = PlatformModel(process.models) if process.models else None
-        return cls(load_config(root / CONFIG_FILE), load_index(root / INDEX), commit_of(root) or process.commit, model)
+        commit = commit_of(root) or process.commit
+        return cls(load_config(root / CONFIG_FILE), load_index(root / INDEX), commit, root=root, model=model)
 
     def tool(self, *, name: str | None = None, description: str | None = None) -> Callable[[_Function], _Function]:
         """Offer a function as a further tool; its annotations are the schema, its docstring the description."""
@@ -84,7 +97,9 @@ class Agent:
     def ask(self, query: str, context: list[str] | None = None, limit: int = 3, *, capability: str = "") -> Answer:
         """Answer a question; with a `capability`, only from passages that hold its words as well."""
         added = [capability] if capability else []
-        found = self._answerer.answer(query, added=added, context=(context or [])[-3:], limit=limit)
+        found = self._knowledge.answerer.answer(
+            query, added=added, context=(context or [])[-_MOST_BEFORE:], limit=limit
+        )
         if not found.answered:
             return self._declined(found.confidence)
         citations = [self._citation(passage) for passage in found.passages]
@@ -96,8 +111,15 @@ class Agent:
             "name": self.config.name,
             "version": self.config.version,
             "commit": self.commit,
-            "knowledge": {"documents": len(self.index.documents), "passages": len(self.index.passages)},
+            "knowledge": self._knowledge.health(),
         }
+
+    def refresh(self) -> bool:
+        """Take up vectors and calibration that came into the repository since; says whether there were any.
+
+        `run` does so every two seconds; a question that is being answered meanwhile is answered as it began.
+        """
+        return self._knowledge.refresh()
 
     def app(self, security: TransportSecuritySettings | None = None) -> Starlette:
         """The ASGI application: MCP at /mcp (stateless, both protocol eras) and GET /health."""
@@ -107,7 +129,13 @@ class Agent:
 
     def run(self) -> None:
         """Serve where the environment says (AGENT_SOCKET, else AGENT_HOST and AGENT_PORT) until told to stop."""
+        threading.Thread(target=self._keep_fresh, name="refresh", daemon=True).start()
         Process.of_this_one().serve(self.app)
+
+    def _keep_fresh(self) -> None:
+        never = threading.Event()
+        while not never.wait(_LOOK_SECONDS):
+            self.refresh()
 
     def _add_tools(self) -> None:
         async def ask(query: Query, request: Asking, context: Context = [], limit: Limit = 3) -> Answer:  # noqa: B006 - never changed; a schema's default

@@ -19,6 +19,7 @@ from promptcraft_sdk.client.schemas import (
     Deployment,
     Envelope,
     Environment,
+    Evaluation,
     Execution,
     ExecutionEntry,
     Feedback,
@@ -291,6 +292,14 @@ def deploy_agent(
 ) -> Call[Deployment]:
     body = {"agent_name": name, "environment": environment, "restart_policy": restart_policy}
     return _post(_AGENTS + "/{name}/deploy", Deployment, body, name=name)
+
+
+def evaluate_agent(
+    name: str, questions: Any, *, environment: Environment | None = None, calibrate: bool = False
+) -> Call[Evaluation]:
+    """Ask a running agent a question set; it is sent as it is, so that the platform is the one to judge it."""
+    body = {"questions": questions, "environment": environment, "calibrate": calibrate}
+    return _post(_AGENTS + "/{name}/evaluate", Evaluation, body, time_limit=_TRANSFER_TIME_LIMIT, name=name)
 
 
 def deployment(deployment_id: UUID) -> Call[Progress]:

@@ -280,6 +280,14 @@ class AgentInstance(Answer):
     host: str | None = None
 
 
+class AgentIndex(Answer):
+    """The index of an agent's newest version; `vectors` is 0 as long as the agent finds by words alone."""
+
+    version: int
+    vectors: int
+    commit: str | None = None
+
+
 class AgentDetail(Agent):
     display_name: str = ""
     description: str = ""
@@ -288,6 +296,7 @@ class AgentDetail(Agent):
     documents: int | None = None
     passages: int | None = None
     commit: str | None = None
+    index: AgentIndex | None = None
     repository_url: str | None = None
     instances: tuple[AgentInstance, ...] = ()
     tools: tuple[str, ...] = ()
@@ -298,6 +307,41 @@ class Logs(Answer):
     """The newest lines that an agent wrote, oldest first."""
 
     lines: tuple[str, ...]
+
+
+class EvaluationFigures(Answer):
+    """A question set's outcome, in numbers of questions: of the answerable, `declined` of the unanswerable."""
+
+    answerable: int
+    unanswerable: int
+    right_file: int
+    within_lines: int
+    declined: int
+    wrongly_declined: int
+
+
+class EvaluationVerdict(Answer):
+    """How one question was answered; None where the question set does not say what would be right."""
+
+    question: str
+    answerable: bool
+    answered: bool
+    right_file: bool | None = None
+    within_lines: bool | None = None
+    confidence: Number | None = None
+    cited: tuple[str, ...] = ()
+
+
+class Evaluation(Answer):
+    """How a running agent did over a question set. `enough` is the confidence it is calibrated to answer from."""
+
+    agent_name: str
+    version: str
+    environment: str
+    retrieval: str
+    figures: EvaluationFigures
+    enough: Number | None = None
+    verdicts: tuple[EvaluationVerdict, ...] = ()
 
 
 # --- executions -------------------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from promptcraft_sdk.configuration import ENOUGH, Calibration, Retrieval
 from promptcraft_sdk.knowledge import Index, Passage
 from promptcraft_sdk.knowledge.words import stems_of
-from promptcraft_sdk.retrieval.evidence import ENOUGH, MOST_CHARACTERS, Hit, Question, Searcher
+from promptcraft_sdk.retrieval.question import MOST_CHARACTERS, Question, leans
+from promptcraft_sdk.retrieval.search import Dense, Hit, Searcher
 
 MOST_CITATIONS = 3
 
@@ -14,6 +16,7 @@ _ANSWER_UP_TO = 900
 _RELATED = 0.35
 _LOOK_AT = 12
 _MOST_QUESTIONS = 5
+_LONGEST_BEFORE = 300
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n")
 
@@ -29,10 +32,22 @@ class Finding:
 
 
 class Answerer:
-    """Answers questions from one index; `own` are words of the agent itself, which prove nothing."""
+    """Answers questions from one index; `own` are words of the agent itself, which prove nothing.
 
-    def __init__(self, index: Index, own: Sequence[str] = ()) -> None:
-        self._searcher = Searcher(index)
+    With `dense`, passages are found by meaning too. `calibration` says from which confidence on to answer.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        own: Sequence[str] = (),
+        dense: Dense | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._searcher = Searcher(index, dense)
+        self.retrieval: Retrieval = "bm25" if dense is None else "fused"
+        fits = calibration is not None and calibration.retrieval == self.retrieval
+        self.enough = calibration.enough if calibration and fits else ENOUGH[self.retrieval]
         self._passages = index.passages
         self._own = frozenset(stem for words in own for stem in stems_of(words))
 
@@ -42,33 +57,48 @@ class Answerer:
         """Answer from the passages that hold enough of the question, else decline.
 
         `added` words (a capability's) are searched with, and one of them must be in the passage. Of a text that holds
-        too much else, each question in it is tried by itself. `context` (earlier questions) helps what alone finds
-        too little.
+        too much else, each question in it is tried by itself. `context` (what was said before, the latest last) is
+        read with a text that leans on it.
         """
+        questions = [
+            Question.of(asked, added=added, own=self._own, require=bool(added))
+            for asked in (*_questions_in(text), text)
+        ]
+        if context and leans(text):
+            questions.insert(0, self._followed(text, added, context))
         finding = Finding(False, "", (), 0.0)
-        for asked in (*_questions_in(text), text):
-            finding = self._find(Question.of(asked, added=added, own=self._own, require=bool(added)), limit)
+        for question in questions:
+            finding = self._find(question, limit)
             if finding.answered:
-                return finding
-        if not context:
-            return finding
-        followed = Question.of(text, added=[*added, *context], own=self._own)
-        required = Question.of("", added=added, own=self._own, require=True).required if added else frozenset[str]()
-        return self._find(Question(followed.importance, required), limit)
+                break
+        return finding
+
+    def _followed(self, text: str, added: Sequence[str], context: Sequence[str]) -> Question:
+        """The question together with those before it, back to the latest that stands by itself."""
+        asked = [one for one in context if one.rstrip().endswith("?")] or list(context[:1])
+        begin = max((at for at, one in enumerate(asked) if not leans(one)), default=0)
+        before = " ".join(one[:_LONGEST_BEFORE] for one in asked[begin:])[-2 * _LONGEST_BEFORE :]
+        both = Question.of(text, added=[*added, before], own=self._own)
+        alone = Question.of(text, added=added, own=self._own, require=bool(added))
+        return replace(both, required=alone.required, text=alone.text, before=before)
 
     def _find(self, question: Question, limit: int) -> Finding:
         hits = self._searcher.search(question, _LOOK_AT)
         if not hits:
             return Finding(False, "", (), 0.0)
-        best = max(hits[:MOST_CITATIONS], key=lambda hit: hit.confidence)
-        if best.confidence < ENOUGH:
-            return Finding(False, "", (), best.confidence)
+        first = hits[:MOST_CITATIONS]
+        confidence = max(hit.confidence for hit in first)
+        if confidence < self.enough:
+            return Finding(False, "", (), confidence)
+        best = max(first, key=lambda hit: hit.fit)
         cited = [self._passages[hit.number] for hit in self._cited(best, hits, limit)]
-        return Finding(True, _extract(cited[0].reading, question.importance), tuple(cited), best.confidence)
+        return Finding(True, _extract(cited[0].reading, question.importance), tuple(cited), confidence)
 
     def _cited(self, best: Hit, hits: Sequence[Hit], limit: int) -> list[Hit]:
-        """The best passage, then the next ones that are near it, other files before more of the same one."""
+        """The best passage, then the next ones; by words alone only those near it, other files before more of one."""
         near = [hit for hit in hits if hit.number != best.number and hit.score >= _RELATED * best.score]
+        if self.retrieval == "fused":
+            return [best, *near][:limit]
         chosen, files = [best], {self._passages[best.number].file}
         for hit in near:
             if self._passages[hit.number].file not in files:

@@ -3,5 +3,6 @@
 from promptcraft.agents.clients.archive import Unpacked, unpack
 from promptcraft.agents.clients.git import Repository
 from promptcraft.agents.clients.places import Places, tree_sha256
+from promptcraft.agents.clients.vectors import make_vectors
 
-__all__ = ["Places", "Repository", "Unpacked", "tree_sha256", "unpack"]
+__all__ = ["Places", "Repository", "Unpacked", "make_vectors", "tree_sha256", "unpack"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
@@ -37,6 +38,25 @@ class Repository:
         commit = (await self._git(None, f"--git-dir={work}", "rev-parse", BRANCH)).decode().strip()
         await asyncio.to_thread(_replace, work, self.path)
         return commit
+
+    async def extend(self, parent: str, tree: Path, paths: Sequence[Path], message: str, at: datetime) -> str | None:
+        """Add a commit of `paths` below `tree` to the branch; returns it, or None where that has left `parent` behind.
+
+        The same files, message and time are the same commit, so doing it again changes nothing. Raises GitFailed.
+        """
+        tip = (await self._git(None, f"--git-dir={self.path}", "rev-parse", BRANCH)).decode().strip()
+        room = await asyncio.to_thread(_room_beside, self.path)
+        inside = (f"--git-dir={self.path}", f"--work-tree={tree}", *_PLAIN)
+        of_index = {"GIT_INDEX_FILE": str(room / "index")}
+        await self._git(of_index, *inside, "read-tree", parent)
+        await self._git(of_index, *inside, "add", "--force", "--", *(str(path) for path in paths))
+        written = (await self._git(of_index, *inside, "write-tree")).decode().strip()
+        await asyncio.to_thread(shutil.rmtree, room)
+        commit = ("commit-tree", written, "-p", parent, "-m", message)
+        made = (await self._git(self._identity(at), f"--git-dir={self.path}", *commit)).decode().strip()
+        if tip == parent:
+            await self._git(None, f"--git-dir={self.path}", "update-ref", f"refs/heads/{BRANCH}", made, parent)
+        return made if tip in (parent, made) else None
 
     async def check_out(self, commit: str, target: Path) -> None:
         """Write the commit's files to `target`, whole or not at all. Raises GitFailed."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from promptcraft_sdk.configuration import CALIBRATION, VECTORS
+
 _FOR_ALL = 0o755
 _FILE_FOR_ALL = 0o644
 
@@ -29,6 +31,10 @@ class Places:
 
     def workspace(self, job_id: UUID) -> Path:
         return self.data / "workspaces" / str(job_id)
+
+    def vectors_lock(self) -> Path:
+        """Held by whoever makes vectors on this host."""
+        return self.data / "vectors.lock"
 
     def agent(self, org_id: UUID, agent_id: UUID) -> Path:
         return self.data / "agents" / str(org_id) / str(agent_id)
@@ -54,9 +60,31 @@ def open_to_agents(directory: Path) -> None:
 
 
 def tree_sha256(directory: Path) -> str:
-    """One hash of every file's path and content."""
+    """One hash of every file's path and content, but for what the platform adds to a version's index: no code."""
     whole = hashlib.sha256()
+    grown = (directory / VECTORS, directory / CALIBRATION)
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        if any(path.is_relative_to(one) for one in grown):
+            continue
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         whole.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def put_into(version: Path, made: Path, inside: Path) -> None:
+    """Copy a file or directory to the place `inside` a version, readable for agents, whole or not at all.
+
+    What was there is replaced. Raises FileNotFoundError where the version is gone.
+    """
+    staged = version.with_name(f"{version.name}.{inside.name}.new")
+    place = version / inside
+    if made.is_dir():
+        remove(staged)
+        shutil.copytree(made, staged)
+        open_to_agents(staged)
+        remove(place)
+        staged.rename(place)
+    else:
+        shutil.copyfile(made, staged)
+        staged.chmod(_FILE_FOR_ALL)
+        staged.replace(place)

@@ -8,6 +8,7 @@ from promptcraft.agents.service.creation import (
     deployment_ended,
     deployment_progress,
 )
+from promptcraft.agents.service.evaluating import evaluate_agent
 from promptcraft.agents.service.factory import Factory, Limits
 from promptcraft.agents.service.keeping import (
     agent_logs,
@@ -34,6 +35,7 @@ __all__ = [
     "deploy_agent",
     "deployment_ended",
     "deployment_progress",
+    "evaluate_agent",
     "forget_interrupted_uploads",
     "list_agents",
     "remove_files",

@@ -25,6 +25,7 @@ from promptcraft.agents.schemas import (
 )
 from promptcraft.agents.service.admission import admit, limits_of
 from promptcraft.agents.service.factory import Factory
+from promptcraft.agents.service.indexing import want_vectors
 from promptcraft.agents.service.pipeline import BUILD_STEPS, DEPLOY_STEPS
 from promptcraft.agents.tables import AgentRow
 from promptcraft.kernel import audit, clock
@@ -141,8 +142,9 @@ async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> N
     order = Order.model_validate_json(job.payload)
     agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
     if job.state is JobState.COMPLETED:
-        if agent is not None and not order.deploys:
-            agent.stage = "built"
+        if agent is not None:
+            agent.stage = agent.stage if order.deploys else "built"
+            await want_vectors(session, actor, order)
         return
     if agent is not None:
         await session.delete(agent)

@@ -8,7 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.agents.clients import Repository
 from promptcraft.agents.clients.places import remove
 from promptcraft.agents.errors import AgentBusy, AgentNotFound
-from promptcraft.agents.schemas import Agent, AgentDetail, AgentStatus, DeployedInstance, Logs, Order, Removal
+from promptcraft.agents.schemas import (
+    Agent,
+    AgentDetail,
+    AgentIndex,
+    AgentStatus,
+    DeployedInstance,
+    Logs,
+    Order,
+    Removal,
+)
 from promptcraft.agents.service.creation import idle_agent, repository_url
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.pipeline import REMOVE_STEPS
@@ -78,6 +87,7 @@ async def _detail(session: AsyncSession, actor: Actor, name: str) -> AgentDetail
         documents=version.documents if version else 0,
         passages=version.passages if version else 0,
         commit=version.commit if version else None,
+        index=_index(version) if version else None,
         repository_url=repository_url(name),
         instances=tuple(_instance(one) for one in running),
         tools=tuple(tool.name for tool in tools),
@@ -176,6 +186,10 @@ def _status(row: AgentRow, running: list[Instance]) -> AgentStatus:
     if row.stage == "deploying":
         return "deploying"
     return _STATUS_OF[running[0].observed] if running else "built"
+
+
+def _index(version: VersionRow) -> AgentIndex:
+    return AgentIndex(version=version.index_version, vectors=version.vectors, commit=version.index_commit)
 
 
 def _instance(one: Instance) -> DeployedInstance:

@@ -3,3 +3,5 @@
 BUILD_STEPS = ("validate", "render", "ingest", "tests", "verify", "repository")
 DEPLOY_STEPS = ("start", "healthy", "contract", "register", "route")
 REMOVE_STEPS = ("stop", "remove")
+VECTOR_STEPS = ("vectors", "publish")
+CALIBRATION_STEPS = ("calibrate",)

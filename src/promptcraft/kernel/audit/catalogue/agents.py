@@ -53,3 +53,14 @@ KNOWLEDGE_UPLOADED = Event(
     type="data_access",
     outcomes={Outcome.DISCONNECT: (GENERAL_OUTCOMES[Outcome.INVALID],)},
 )
+INDEX_GROWN = Event(
+    id=3009,
+    name="agent.index",
+    sentence="version {version} of the agent {resource} has index {index}: {what}",
+    component="agent",
+)
+AGENT_EVALUATED = Event(
+    id=3010,
+    name="agent.evaluate",
+    sentence="{actor} evaluated the agent {resource} with {questions} questions",
+)
