@@ -129,7 +129,7 @@ async def test_a_worker_killed_at_each_step_of_growing_an_index_is_followed_by_o
 ):
     creation = await requested(alice, "phoenix", deploy=False)
     await run_job(platform.db, kinds_of(platform.parts), UUID(creation), "test")
-    (job,) = [one for one in await due_work(platform.db) if len(one) == 36]
+    (job,) = [work.target for work in await due_work(platform.db) if len(work.target) == 36]
 
     for step in VECTOR_STEPS:
         for moment in ("before", "after"):

@@ -9,10 +9,10 @@ from promptcraft.app.config import main
 
 
 def test_usable_settings_exit_0_and_say_what_has_no_effect_yet(capsys: pytest.CaptureFixture[str]):
-    code = main(["validate"], {"REQUIRE_MFA": "true", "LOG_LEVEL": "DEBUG"})
+    code = main(["validate"], {"KEYCLOAK_REALM": "staff", "LOG_LEVEL": "DEBUG"})
 
     assert code == 0
-    assert "REQUIRE_MFA: no effect in this version" in capsys.readouterr().out
+    assert "KEYCLOAK_REALM: no effect in this version" in capsys.readouterr().out
 
 
 def test_refused_settings_exit_2_with_each_fix_and_no_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -222,13 +222,14 @@ class Site:
         return {path for path in found if not path.endswith(("/runtime.lock", "/empty"))}
 
     def expected_traces(self) -> set[str]:
-        """What agents that run are entitled to: one directory each, and one socket, sandbox and group per instance."""
+        """What agents that run are entitled to: one directory each; two sockets, a sandbox and a group per instance."""
         agents = self.database.execute("select id from agents.agent").fetchall()
         instances = self.database.execute("select id from runtime.instance").fetchall()
         files = ("", "/repository.git", "/versions", "/versions/1")
         expected = {f"agents/{row[0]}{file}" for row in agents for file in files}
         for (instance,) in instances:
-            expected |= {f"runtime/programs-sockets/{instance}", f"runtime/programs-sockets/{instance}.sock"}
+            sockets = ("", ".sock", ".models")
+            expected |= {f"runtime/programs-sockets/{instance}{each}" for each in sockets}
             expected |= {f"cgroup/{instance}"} if self._groups() else set()
         return expected
 
