@@ -23,6 +23,7 @@ from promptcraft.gateway.service.wanted import Wanted, within
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.errors import PlatformError, TimedOut
+from promptcraft.kernel.texts import storable
 
 # What a server writes down for a client that hung up; nobody is there to read it.
 _HUNG_UP = 499
@@ -155,7 +156,7 @@ async def _conclude(gateway: Gateway, call: Call, told: _Told, status: CallStatu
         "first_byte_ms": told.first_byte_ms,
         "duration_ms": duration,
         "error_code": failure.code if failure else None,
-        "error": failure.detail.replace("\x00", "\ufffd") if failure else None,
+        "error": storable(failure.detail) if failure else None,
     }
     hung_up = _HUNG_UP if status is CallStatus.DISCONNECTED else None
     async with unit_of_work(gateway.db, call.actor) as session:

@@ -1,25 +1,21 @@
 """What lets an agent ask a model: an opaque token, good for one agent, one execution and as long as that may take.
 
 The platform puts it into the request that it sends the agent; the agent sends it back with each model call. It is the
-facts themselves, encrypted (AES-256-GCM under HKDF-SHA256(master key)): any process of the platform can read it.
+facts themselves, sealed (kernel/sealing.py): any process of the platform can read it.
 """
 
 import base64
 import binascii
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from promptcraft.kernel import clock
+from promptcraft.kernel.sealing import Seal
 
-_NONCE_BYTES = 12
 _MOST_CHARACTERS = 1_000
 
 
@@ -42,13 +38,12 @@ class Grants:
     """Writes and reads tokens."""
 
     def __init__(self, master_key: bytes) -> None:
-        self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"promptcraft gateway grants 1").derive(master_key))
+        self._seal = Seal(master_key, b"promptcraft gateway grants 1")
 
     def write(self, grant: Grant) -> str:
         user = str(grant.user_id) if grant.user_id else None
         facts = [str(grant.org_id), grant.agent, str(grant.execution_id), user, grant.ends_at.timestamp()]
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, orjson.dumps(facts), None)).decode()
+        return base64.urlsafe_b64encode(self._seal.close(orjson.dumps(facts))).decode()
 
     def read(self, token: str) -> Grant | None:
         """What the token grants; None for one that is not ours or over."""
@@ -56,7 +51,7 @@ class Grants:
             return None
         try:
             raw = base64.urlsafe_b64decode(token.encode(errors="replace"))
-            facts = orjson.loads(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None))
+            facts = orjson.loads(self._seal.open(raw))
         except (binascii.Error, InvalidTag, ValueError):
             return None
         org, agent, execution, user, ends = facts

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.gateway.clients import AddressRefused
@@ -68,7 +67,7 @@ async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd) -> Pr
     """Raises ProviderNameTaken, RequestUnusable for an address where no provider may be."""
     await _look_at(gateway, given.base_url)
     provider_id, now = new_id(), clock.now()
-    row = ProviderRow(
+    adding = insert(ProviderRow).values(
         org_id=actor.org_id,
         id=provider_id,
         **given.model_dump(exclude={"api_key", "models"}),
@@ -77,15 +76,12 @@ async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd) -> Pr
         created_at=now,
         key_changed_at=now,
     )
-    try:
-        async with unit_of_work(gateway.db, actor) as session:
-            session.add(row)
-            await session.flush()
-            await audit.record(session, actor, PROVIDER_ADDED, resource=row.name, kind=row.kind, base_url=row.base_url)
-    except IntegrityError as error:
-        if "uq_provider_org_id_name" not in str(error.orig):
-            raise
-        raise ProviderNameTaken(f"There is a provider {given.name}.") from None
+    once = adding.on_conflict_do_nothing(constraint="uq_provider_org_id_name").returning(ProviderRow)
+    async with unit_of_work(gateway.db, actor) as session:
+        row = await session.scalar(once)
+        if row is None:
+            raise ProviderNameTaken(f"There is a provider {given.name}.")
+        await audit.record(session, actor, PROVIDER_ADDED, resource=row.name, kind=row.kind, base_url=row.base_url)
     gateway.catalogues.forget(actor.org_id)
     return _provider(row)
 

@@ -2,41 +2,32 @@
 
 import base64
 import ipaddress
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from promptcraft.gateway.clients import Addresses, Endpoint, HttpProviders, Providers
 from promptcraft.gateway.service.catalogue import Catalogues, Served
 from promptcraft.gateway.service.grants import Grants
 from promptcraft.gateway.service.listing import Listed
 from promptcraft.kernel.db import Database
+from promptcraft.kernel.sealing import Seal
 from promptcraft.settings import GatewaySettings
 
-_NONCE_BYTES = 12
 _OPENAI = "https://api.openai.com/v1"
 
 
 class KeySeal:
-    """Seals keys of providers: AES-256-GCM under HKDF-SHA256(master key), each bound to its provider."""
+    """Seals keys of providers, each bound to its provider."""
 
     def __init__(self, master_key: bytes) -> None:
-        info = b"promptcraft gateway provider keys 1"
-        self._cipher = AESGCM(HKDF(SHA256(), 32, None, info).derive(master_key))
+        self._seal = Seal(master_key, b"promptcraft gateway provider keys 1")
 
     def seal(self, org_id: UUID, provider_id: UUID, key: str) -> str:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, key.encode(), org_id.bytes + provider_id.bytes)
-        return base64.b64encode(sealed).decode()
+        return base64.b64encode(self._seal.close(key.encode(), org_id.bytes + provider_id.bytes)).decode()
 
     def open(self, org_id: UUID, provider_id: UUID, sealed: str) -> str:
-        raw = base64.b64decode(sealed)
-        return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], org_id.bytes + provider_id.bytes).decode()
+        return self._seal.open(base64.b64decode(sealed), org_id.bytes + provider_id.bytes).decode()
 
 
 @dataclass(frozen=True, slots=True)

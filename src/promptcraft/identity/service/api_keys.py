@@ -4,7 +4,6 @@ A key looks like GitHub's and Grafana's: a prefix that scanners for leaked secre
 of them, so that a key that was cut off or mistyped is told from one that is not known without asking anybody.
 """
 
-import hashlib
 import secrets
 import string
 import zlib
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.identity.errors import ApiKeyRefused, NoSuchApiKey, PermissionsNotHeld
 from promptcraft.identity.schemas import ApiKey, ApiKeyRequest, NewApiKey
 from promptcraft.identity.service.accounts import account_of
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.service.people import roles_and_groups
 from promptcraft.identity.service.revocation import revoke
 from promptcraft.identity.service.seen import Seen
@@ -101,7 +101,7 @@ async def surrender(db: Database, key: str) -> None:
 
 async def _usable(db: Database, key: str) -> ApiKeyRow | None:
     async with system_unit_of_work(db) as session:
-        row = await session.scalar(select(ApiKeyRow).where(ApiKeyRow.hash == _hash(key)))
+        row = await session.scalar(select(ApiKeyRow).where(ApiKeyRow.hash == digest(key)))
     return row if row is not None and row.revoked_at is None and row.expires_at > clock.now() else None
 
 
@@ -167,7 +167,7 @@ def _row(
         user_id=user_id,
         name=name,
         hint=key[:_HINT_LETTERS],
-        hash=_hash(key),
+        hash=digest(key),
         permissions=" ".join(sorted(permissions)),
         created_at=now,
         expires_at=now + life,
@@ -207,7 +207,3 @@ def _checksum(letters: str) -> str:
         number, rest = divmod(number, len(_BASE62))
         digits = _BASE62[rest] + digits
     return digits
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode(errors="replace")).digest()

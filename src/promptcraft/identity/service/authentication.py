@@ -1,12 +1,11 @@
 """Who sends a request: by an access token, or by an API key, and by what either stands on being valid still."""
 
-import hashlib
-
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.identity.errors import SessionOver, TokenExpired, TokenInvalid
 from promptcraft.identity.service import api_keys, sessions, tokens
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.service.opening import Identity
 from promptcraft.identity.service.people import roles_and_groups
 from promptcraft.identity.service.revocation import revoke
@@ -36,16 +35,16 @@ async def authenticate(identity: Identity, authorization: str | None) -> Actor:
 
 
 async def _seen(identity: Identity, token: str) -> Seen:
-    digest = hashlib.sha256(token.encode(errors="replace")).digest()
+    key = digest(token)
     is_key = token.startswith(api_keys.PREFIX)
-    seen = identity.seen.get(digest) if identity.revocations.fresh else None
+    seen = identity.seen.get(key) if identity.revocations.fresh else None
     if seen is not None and not tokens.over(seen.expires_at):
         return seen
     if seen is not None and not is_key:
         raise TokenExpired
     moment = identity.seen.moment()
     seen = await (api_keys.owner(identity.db, token) if is_key else _bearer(identity, token))
-    identity.seen.remember(digest, seen, moment)
+    identity.seen.remember(key, seen, moment)
     return seen
 
 

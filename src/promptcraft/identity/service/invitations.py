@@ -1,6 +1,5 @@
 """One-time ways in: how somebody new, or somebody who forgot, sets a password that no administrator knows."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 from uuid import UUID
@@ -13,6 +12,7 @@ from promptcraft.identity.errors import InvitationRefused
 from promptcraft.identity.schemas import Invitation, UserInvitation
 from promptcraft.identity.service import sessions
 from promptcraft.identity.service.accounts import account_of
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.service.directory import managed, refuse_more_than, user
 from promptcraft.identity.service.opening import Identity
 from promptcraft.identity.service.passwords import hash_password
@@ -49,9 +49,9 @@ async def invite_again(session: AsyncSession, actor: Actor, user_id: UUID) -> In
 
 async def accept(identity: Identity, invitation: str, password: str) -> None:
     """Set the password that the invitation is for; every session of the user ends. Raises InvitationRefused."""
-    digest = _hash(invitation)
+    presented = digest(invitation)
     async with system_unit_of_work(identity.db) as session:
-        row = await session.scalar(select(InvitationRow).where(InvitationRow.hash == digest))
+        row = await session.scalar(select(InvitationRow).where(InvitationRow.hash == presented))
     account = await account_of(identity.db, row.org_id, row.user_id) if row else None
     if row is None or account is None or not account.active or row.expires_at <= clock.now():
         raise await _refused(identity, row)
@@ -59,7 +59,7 @@ async def accept(identity: Identity, invitation: str, password: str) -> None:
     actor = account.actor(None)
     async with unit_of_work(identity.db, actor) as session:
         # Of two who come with it at once, one takes it.
-        mine = delete(InvitationRow).where(InvitationRow.org_id == row.org_id, InvitationRow.hash == digest)
+        mine = delete(InvitationRow).where(InvitationRow.org_id == row.org_id, InvitationRow.hash == presented)
         taken = await session.scalar(mine.returning(InvitationRow.user_id))
         if taken is not None:
             await keep_password(session, actor, account.user_id, hashed)
@@ -72,7 +72,7 @@ async def accept(identity: Identity, invitation: str, password: str) -> None:
 async def _invitation(session: AsyncSession, actor: Actor, user_id: UUID) -> Invitation:
     invitation = _PREFIX + secrets.token_urlsafe(_BYTES)
     now = clock.now()
-    new = {"hash": _hash(invitation), "created_at": now, "expires_at": now + _LIFETIME}
+    new = {"hash": digest(invitation), "created_at": now, "expires_at": now + _LIFETIME}
     statement = insert(InvitationRow).values(org_id=actor.org_id, user_id=user_id, **new)
     await session.execute(statement.on_conflict_do_update(constraint="invitation_pkey", set_=new))
     await audit.record(session, actor, USER_INVITED, resource=user_id)
@@ -85,7 +85,3 @@ async def _refused(identity: Identity, row: InvitationRow | None) -> InvitationR
     about = {"resource": row.user_id if row else None, "reason": "not usable any more" if row else "unknown"}
     await audit.record_alone(identity.db, actor, INVITATION_REFUSED, status_code=401, **about)
     return InvitationRefused()
-
-
-def _hash(invitation: str) -> bytes:
-    return hashlib.sha256(invitation.encode(errors="replace")).digest()

@@ -10,9 +10,6 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -30,8 +27,8 @@ from promptcraft.kernel.actor import PLATFORM_ORG, platform_actor
 from promptcraft.kernel.audit.catalogue.identity import SIGNING_KEY_MADE, SIGNING_KEYS_ROTATED
 from promptcraft.kernel.context import current
 from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.sealing import Seal
 
-_NONCE_BYTES = 12
 _STATES = ("current", "next")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('identity.signing_key'))")
 # Processes sign with the key they know for a while; then it has to outlive the tokens that it signed (tokens.py).
@@ -59,8 +56,7 @@ class SigningKeys:
     def __init__(self, db: Database, algorithm: str, master_key: bytes) -> None:
         self._db = db
         self._algorithm = algorithm
-        info = b"promptcraft identity signing keys 1"
-        self._cipher = AESGCM(HKDF(SHA256(), 32, None, info).derive(master_key))
+        self._seal = Seal(master_key, b"promptcraft identity signing keys 1")
         self._keys: dict[str, SigningKey] = {}
         self._read_at = clock.now() - _LOOK_AGAIN
         self._lock = asyncio.Lock()
@@ -141,8 +137,7 @@ class SigningKeys:
             else ed25519.Ed25519PrivateKey.generate()
         )
         encoded = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, encoded, kid.encode())
+        sealed = self._seal.close(encoded, kid.encode())
         row = SigningKeyRow(
             org_id=PLATFORM_ORG,
             kid=kid,
@@ -158,7 +153,7 @@ class SigningKeys:
 
     def _opened(self, row: SigningKeyRow) -> SigningKey:
         sealed = base64.b64decode(row.sealed_private_key)
-        encoded = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.kid.encode())
+        encoded = self._seal.open(sealed, row.kid.encode())
         private: Any = load_der_private_key(encoded, password=None)
         # The public half comes from the sealed one: whoever can write the table cannot slip in a key of their own.
         public = private.public_key()

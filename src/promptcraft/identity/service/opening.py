@@ -47,5 +47,5 @@ def open_identity(
         attempts=FallbackCounter(RedisCounter(redis), DatabaseCounter(db)),
         seen=seen,
         revocations=Revocations(db, redis, seen),
-        second_factors=SecondFactors.sealed_by(master_key),
+        second_factors=SecondFactors(master_key),
     )

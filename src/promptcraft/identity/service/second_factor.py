@@ -1,15 +1,11 @@
 """Second factors of local accounts: one-time codes by time (RFC 6238), and recovery codes for a lost device."""
 
 import base64
-import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import delete, func, select, update
@@ -17,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.identity.errors import NoSecondFactor, NotByKey, SecondFactorThere, WrongCode
 from promptcraft.identity.schemas import RecoveryCodes, SecondFactorSecret
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.service.revocation import revoke
 from promptcraft.identity.tables import RecoveryCodeRow, SecondFactorRow, SessionRow
 from promptcraft.kernel import audit, clock
@@ -27,34 +24,26 @@ from promptcraft.kernel.audit.catalogue.identity import (
     SECOND_FACTOR_CONFIRMED,
     SECOND_FACTOR_REMOVED,
 )
+from promptcraft.kernel.sealing import Seal
 
 _ISSUER = "PromptCraft-Hybrid"
 # What authenticators take for granted: SHA-1, six digits, half a minute.
 _SECRET_BYTES, _DIGITS, _STEP_SECONDS = 20, 6, 30
-_NONCE_BYTES = 12
 _RECOVERY_CODES = 10
 _RECOVERY_BYTES = 10
 
 
-@dataclass(frozen=True, slots=True)
 class SecondFactors:
-    """Opens and seals the secrets of one-time codes."""
+    """Opens and seals the secrets of one-time codes, each bound to its user."""
 
-    cipher: AESGCM
-
-    @classmethod
-    def sealed_by(cls, master_key: bytes) -> "SecondFactors":
-        info = b"promptcraft identity second factors 1"
-        return cls(AESGCM(HKDF(SHA256(), 32, None, info).derive(master_key)))
+    def __init__(self, master_key: bytes) -> None:
+        self._seal = Seal(master_key, b"promptcraft identity second factors 1")
 
     def seal(self, secret: bytes, user_id: UUID) -> bytes:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self.cipher.encrypt(nonce, secret, user_id.bytes)
+        return self._seal.close(secret, user_id.bytes)
 
     def codes(self, row: SecondFactorRow) -> TOTP:
-        sealed = row.sealed_secret
-        secret = self.cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], row.user_id.bytes)
-        return _codes(secret)
+        return _codes(self._seal.open(row.sealed_secret, row.user_id.bytes))
 
 
 async def begin(session: AsyncSession, factors: SecondFactors, actor: Actor) -> SecondFactorSecret:
@@ -193,5 +182,4 @@ def _recovery_code() -> str:
 
 
 def _hash(code: str) -> bytes:
-    plain = code.replace("-", "").replace(" ", "").lower()
-    return hashlib.sha256(plain.encode(errors="replace")).digest()
+    return digest(code.replace("-", "").replace(" ", "").lower())

@@ -5,7 +5,6 @@ answer, or two that renew at the same moment, get another one within a short gra
 holds what was stolen, or was stolen from, and the family ends.
 """
 
-import hashlib
 import math
 import secrets
 from datetime import timedelta
@@ -25,6 +24,7 @@ from promptcraft.identity.errors import (
 from promptcraft.identity.schemas import Session, Tokens
 from promptcraft.identity.service import second_factor, throttle, tokens
 from promptcraft.identity.service.accounts import Account, account_named, account_of
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.service.opening import Identity
 from promptcraft.identity.service.passwords import verify_password
 from promptcraft.identity.service.people import canonical_username, roles_and_groups
@@ -131,7 +131,7 @@ async def renew(identity: Identity, credential: str) -> Tokens:
         raise SessionRefused
     actor = account.actor(row.id)
     async with unit_of_work(identity.db, actor) as session:
-        next_one = _issue(session, row) if await _take(session, row.org_id, _hash(credential)) else None
+        next_one = _issue(session, row) if await _take(session, row.org_id, digest(credential)) else None
         if next_one is None:
             await _end(session, row.org_id, row.id)
             await audit.record(session, actor, SESSION_CREDENTIAL_REUSED, resource=row.id, status_code=401)
@@ -143,10 +143,10 @@ async def renew(identity: Identity, credential: str) -> Tokens:
     return await _tokens(identity, claims, next_one, row)
 
 
-async def _take(session: AsyncSession, org_id: UUID, digest: bytes) -> bool:
+async def _take(session: AsyncSession, org_id: UUID, hashed: bytes) -> bool:
     """Use a credential. Of those who come with the same one, one is the first, and the others have the grace."""
     now = clock.now()
-    this = (SessionCredentialRow.org_id == org_id, SessionCredentialRow.hash == digest)
+    this = (SessionCredentialRow.org_id == org_id, SessionCredentialRow.hash == hashed)
     first = update(SessionCredentialRow).where(*this, SessionCredentialRow.used_at.is_(None)).values(used_at=now)
     if await session.scalar(first.returning(SessionCredentialRow.used_at)) is not None:
         return True
@@ -157,7 +157,7 @@ async def _take(session: AsyncSession, org_id: UUID, digest: bytes) -> bool:
 def _issue(session: AsyncSession, row: SessionRow) -> str:
     credential = PREFIX + secrets.token_urlsafe(_CREDENTIAL_BYTES)
     session.add(
-        SessionCredentialRow(org_id=row.org_id, hash=_hash(credential), session_id=row.id, issued_at=clock.now())
+        SessionCredentialRow(org_id=row.org_id, hash=digest(credential), session_id=row.id, issued_at=clock.now())
     )
     return credential
 
@@ -225,7 +225,7 @@ async def _session_of(identity: Identity, credential: str) -> SessionRow | None:
     known = (
         select(SessionRow)
         .join(SessionCredentialRow, SessionCredentialRow.session_id == SessionRow.id)
-        .where(SessionCredentialRow.org_id == SessionRow.org_id, SessionCredentialRow.hash == _hash(credential))
+        .where(SessionCredentialRow.org_id == SessionRow.org_id, SessionCredentialRow.hash == digest(credential))
     )
     async with system_unit_of_work(identity.db) as session:
         return await session.scalar(known)
@@ -268,7 +268,3 @@ async def _tokens(identity: Identity, claims: tokens.Claims, credential: str, ro
 
 async def _refuse(identity: Identity, actor: Actor, session_id: UUID | None, reason: str) -> None:
     await audit.record_alone(identity.db, actor, SESSION_REFUSED, status_code=401, resource=session_id, reason=reason)
-
-
-def _hash(credential: str) -> bytes:
-    return hashlib.sha256(credential.encode(errors="replace")).digest()

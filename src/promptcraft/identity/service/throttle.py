@@ -1,6 +1,5 @@
 """How often somebody may try to sign in: counted in Redis, and in the database while Redis is away."""
 
-import hashlib
 from datetime import timedelta
 
 from redis.exceptions import RedisError
@@ -8,6 +7,7 @@ from sqlalchemy import case, delete, update
 from sqlalchemy.dialects.postgresql import insert
 
 from promptcraft.identity.clients import AttemptCounter, Attempts
+from promptcraft.identity.service.digests import digest
 from promptcraft.identity.tables import LoginAttemptRow
 from promptcraft.kernel import clock
 from promptcraft.kernel.db import Database, system_unit_of_work
@@ -105,4 +105,4 @@ def _keys(username: str, address: str) -> tuple[bytes, tuple[bytes, bytes]]:
 
 def _key(*parts: str) -> bytes:
     # Hashed: counters must not tell who tried to sign in, and a name may be of any length.
-    return hashlib.sha256("\0".join(parts).encode(errors="replace")).digest()
+    return digest("\0".join(parts))
