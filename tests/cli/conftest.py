@@ -101,6 +101,8 @@ def at_terminal(home: Home) -> Callable[..., Ended]:
         process, terminal = pty.fork()
         if process == 0:
             os.chdir(home.path)
+            # a shell starts what it puts into the background deaf to the key
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(COMMAND[0], (*COMMAND, *arguments), home.environment(TERM="xterm", **environment))  # noqa: S606  no shell is meant
         return _converse(process, terminal, keys)
 

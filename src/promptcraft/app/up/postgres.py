@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptcraft.app.up.binaries import postgres_binaries
@@ -53,12 +53,13 @@ _UNSAFE_OPTIONS: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """One cluster in a data directory and the socket directory it serves in."""
+    """One cluster in a data directory and the socket directory it serves in; `environment` is the server's own."""
 
     place: DataDirectory
     sockets: Path
     way: Unprivileged
     fsync: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def log(self) -> Path:
@@ -128,7 +129,7 @@ class Postgres:
                 [*self.way.prefix, program, "-D", str(self.place.postgres), *settings],
                 death_signal=STOP_SIGNAL,
                 output=output,
-                environment=_ENVIRONMENT,
+                environment={**_ENVIRONMENT, **self.environment},
                 directory=self.sockets,
                 account=self.way.account,
             )

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +70,12 @@ def embedded_servers(
     *,
     fsync: bool = True,
     helper_user: str = HELPER_USER,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[EmbeddedServers]:
     """Both servers on `data_dir`, ready, with the roles and an empty database `promptcraft`, until the block ends.
 
-    With `fsync=False` they are quicker and lose data in a power cut: for tests. Must be called from the main thread.
+    With `fsync=False` they are quicker and lose data in a power cut: for tests. `environment` is added to PostgreSQL's.
+    Must be called from the main thread.
     Raises AlreadyRunning, DataDirectoryRefused, NoUnprivilegedWay, ServerFailed.
     """
     with ExitStack() as cleanup:
@@ -85,7 +87,7 @@ def embedded_servers(
         way = choose(place, postgres_binaries() / "initdb", helper_user)
         way.give(sockets)
         broker = Valkey(place, sockets, way, fsync)
-        server = Postgres(place, sockets, way, fsync)
+        server = Postgres(place, sockets, way, fsync, environment or {})
 
         broker_process = broker.start()
         cleanup.callback(stop, broker_process, valkey.STOP_SIGNAL, STOP_SECONDS)

@@ -36,6 +36,7 @@ _SIGN_AGAIN = timedelta(minutes=1)
 _ACCEPTED_AFTER = timedelta(minutes=10)
 # A token with an unknown key id must not let anybody make the platform read its keys on every request.
 _LOOK_AGAIN = timedelta(seconds=30)
+_MOST_HEADERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class SigningKeys:
         self._algorithm = algorithm
         self._seal = Seal(master_key, b"promptcraft identity signing keys 1")
         self._keys: dict[str, SigningKey] = {}
+        self._headers: dict[str, str] = {}
         self._read_at = clock.now() - _LOOK_AGAIN
         self._lock = asyncio.Lock()
 
@@ -79,6 +81,17 @@ class SigningKeys:
                 if self._may_find(kid):
                     await self._read()
         return self._keys.get(kid)
+
+    def of_header(self, header: str) -> SigningKey | None:
+        """The key of a token's encoded header that was read before."""
+        kid = self._headers.get(header)
+        return None if kid is None else self._keys.get(kid)
+
+    def remember_header(self, header: str, kid: str) -> None:
+        if len(self._headers) >= _MOST_HEADERS:
+            # JSON can say one thing in many ways: whoever sends them all costs time, and no memory.
+            self._headers.clear()
+        self._headers[header] = kid
 
     async def published(self) -> KeySet:
         """The public parts, the present key first."""
