@@ -1,13 +1,12 @@
-"""Parts that fail under a platform at work: what is served meanwhile, what is refused, and that all resumes by itself."""
+"""Parts that fail under a platform at work: what is served meanwhile, what is refused, that all resumes by itself."""
 
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -65,9 +64,11 @@ async def mended(lines: Lines, platform: Platform) -> AsyncIterator[None]:
     for line in (lines.database, lines.redis):
         await line.cut()
         await line.mend()
-    async with asyncio.timeout(HANG):
-        while not platform.parts.identity.revocations.fresh:
-            await asyncio.sleep(0.05)
+    assert await until(lambda: _fresh(platform), True, HANG)
+
+
+async def _fresh(platform: Platform) -> bool:
+    return platform.parts.identity.revocations.fresh
 
 
 def refused(answer: httpx.Response, code: str = "unavailable") -> None:

@@ -113,10 +113,14 @@ class Site:
         self.administrator = self.up.where["administrator"] or self.administrator
         self.client = Client(self.up.where["url"])
         self.client.sign_in(self.administrator["username"], self.administrator["password"])
-        self.database = psycopg.connect(self.superuser(), autocommit=True)
+        self.reconnect()
         if self.starts == 1:
             self.database.execute(_GATES)
             self.source = self.client.send(api.upload_knowledge(packed(HANDBOOK / "vat"), compressed=True)).source
+
+    def reconnect(self) -> None:
+        """Speak to the database again, after it was away."""
+        self.database = psycopg.connect(self.superuser(), autocommit=True)
 
     def superuser(self) -> str:
         """Where the database is, as nobody of the platform but its supervisor knows it."""
@@ -284,9 +288,9 @@ class Site:
 
 
 @contextmanager
-def site(**environment: str) -> Iterator[Site]:
+def site(within: Path | None = None, **environment: str) -> Iterator[Site]:
     """A platform in a directory of its own, whose path is short enough for sockets."""
-    place = Path(tempfile.mkdtemp(prefix="drill-"))
+    place = Path(tempfile.mkdtemp(prefix="drill-", dir=within))
     drilled = Site(place / place.name, environment)
     try:
         drilled.begin()

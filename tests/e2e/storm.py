@@ -25,6 +25,8 @@ import httpx
 import psycopg
 
 from promptcraft.app.up.processes import Identity, identify, reap, spawn
+from promptcraft.gateway.service import CLOSE_ORPHANS as CALLS_SWEPT
+from promptcraft.orchestrator.service import CLOSE_ORPHANS as EXECUTIONS_SWEPT
 from promptcraft_sdk.client import ClientError, api
 from tests.app.processes import eventually
 from tests.e2e.drill import ONCE, PATIENCE, QUESTION, Site, site
@@ -40,7 +42,7 @@ _TARGETS = {
 _CHILDREN = {"API": "serve", "worker": "worker", "runtime": "runtime", "PostgreSQL": "postgres", "Valkey": "valkey"}
 # What a person may be told while parts are away: anything else is a defect.
 _EXPECTED_CODES = {"unavailable", "agent_unavailable", "agent_not_running", "timed_out", "execution_timed_out"}
-_JSON = {"content-type": "application/json"}
+_LONGEST_CALM = 20.0
 
 
 @dataclass
@@ -54,6 +56,10 @@ class Ledger:
     refusals: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def acknowledged(self) -> int:
+        return len(self.executions) + len(self.calls) + len(self.creations) + len(self.deleted)
 
 
 @dataclass
@@ -96,7 +102,7 @@ class Storm:
     how: Any = None
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)  # noqa: S311  a seed that can be given again, no secret
+        self.chance = random.Random(self.seed)
         self.port = _free_port()
         logs = self.site.data.parent
         self.seconds = {
@@ -125,6 +131,12 @@ class Storm:
     def end_seconds(self) -> None:
         for second in self.seconds.values():
             second.end()
+
+    def wait_for_a_moment(self) -> None:
+        """Some time after somebody was told that something was done: nothing is lost where nothing can be done."""
+        before = self.ledger.acknowledged
+        eventually(lambda: self.ledger.acknowledged > before + 2, _LONGEST_CALM)
+        time.sleep(self.chance.uniform(0.0, 1.5))
 
     def kill_one(self) -> None:
         """Somebody who is alive; what the test started itself it starts again, the rest is the supervisor's."""
@@ -193,7 +205,7 @@ class Storm:
         work += [self._make] * makers
         threads = []
         for number, what in enumerate(work):
-            mine = random.Random(f"{self.seed}/{number}")  # noqa: S311  as above
+            mine = random.Random(f"{self.seed}/{number}")
             threads.append(threading.Thread(target=self._live, args=(what, mine), daemon=True))
         return threads
 
@@ -289,9 +301,10 @@ class Storm:
         return all(health["status"] == "ok" for health in self.how.values())
 
     def _nothing_under_way(self) -> bool:
-        for table in ("orchestrator.workflow_executions", "gateway.model_call"):
+        for table in (_EXECUTIONS, "gateway.model_call"):
             self.rows(f"update {table} set deadline = deadline - interval '1 hour' where status = 'running'")  # noqa: S608  ours
-        self.rows("update kernel.standing_job set run_after = now() where name like '%close_orphans'")
+        sweeps = [EXECUTIONS_SWEPT, CALLS_SWEPT]
+        self.rows("update kernel.standing_job set run_after = now() where name = any(%s)", sweeps)
         time.sleep(0.5)
         return not any(self._under_way().values())
 
@@ -307,9 +320,9 @@ class Storm:
     def findings(self) -> list[str]:
         """Everything that should not be."""
         found = [*dict.fromkeys(self.ledger.surprises)]
-        found += self._of_kind("orchestrator.workflow_executions", "analytics.execution_fact", "execution_id", 4001, 4005)
+        found += self._of_kind(_EXECUTIONS, "analytics.execution_fact", "execution_id", 4001, 4005)
         found += self._of_kind("gateway.model_call", "analytics.model_call_fact", "call_id", 10001, 10005)
-        completed = {str(one) for (one,) in self.rows(_COMPLETED.format("id", "orchestrator.workflow_executions"))}
+        completed = {str(one) for (one,) in self.rows(_COMPLETED.format("id", _EXECUTIONS))}
         found += [f"execution {one} was acknowledged and lost" for one in self.ledger.executions - completed]
         answered = {one for (one,) in self.rows(_COMPLETED.format("request_id", "gateway.model_call"))}
         found += [f"model call of request {one} was acknowledged and lost" for one in self.ledger.calls - answered]
@@ -350,6 +363,7 @@ class Storm:
         return found
 
 
+_EXECUTIONS = "orchestrator.workflow_executions"
 _COMPLETED = "select {} from {} where status = 'completed'"
 _EVENTS = (
     "select canonical::json #>> '{action,resource_id}' from audit.event where catalogue_id between %s and %s"
@@ -401,7 +415,7 @@ def storm(kills: int, seed: int, *, makers: int = 2, say: Callable[[str], None] 
             person.start()
         try:
             for number in range(kills):
-                time.sleep(raging.chance.uniform(0.1, 2.0))
+                raging.wait_for_a_moment()
                 raging.kill_one()
                 if number % 10 == 9:
                     say(f"{time.monotonic() - began:6.0f} s  {number + 1} kills  {_done(raging.ledger)}")

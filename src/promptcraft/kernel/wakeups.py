@@ -29,8 +29,8 @@ Redis = Any
 def redis_client(url: str) -> Redis:
     """A client for redis://, rediss:// or unix:// addresses; connects at the first command.
 
-    One that is away is told within moments, as everybody who asks it can do without: a connection that died while it was
-    idle is tried once more, and nothing else is.
+    One that is away is told within moments, as everybody who asks it can do without: a connection that died while it
+    was idle is tried once more, and nothing else is.
     """
     client: Any = RedisClient
     return client.from_url(
