@@ -33,7 +33,8 @@ from tests.e2e.drill import ONCE, PATIENCE, QUESTION, Site, site
 from tests.gateway.provider import LAST, USAGE, Exchange, FakeProvider, delta, running
 
 _STEADY = "steady"
-_CHAT = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+CHAT_PATH = "/api/v4/models/v1/chat/completions"
+CHAT = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 # How often each is chosen; a supervisor takes everybody with it, so that each start of all costs most.
 _TARGETS = {
     "API": 4, "second API": 4, "worker": 3, "second worker": 3, "job": 6, "runtime": 2, "PostgreSQL": 3, "Valkey": 3,
@@ -239,8 +240,8 @@ class Storm:
 
     def _call(self, client: httpx.Client, chance: random.Random) -> None:
         """A streamed model call; only one that came to its end was acknowledged."""
-        address = self._at(chance, "/api/v4/models/v1/chat/completions")
-        with client.stream("POST", address, json=_CHAT) as answer:
+        address = self._at(chance, CHAT_PATH)
+        with client.stream("POST", address, json=CHAT) as answer:
             content = answer.read()
         if self._accepted(answer, 200) and content.rstrip().endswith(b"data: [DONE]"):
             self.ledger.calls.add(answer.headers["x-request-id"])
@@ -290,6 +291,7 @@ class Storm:
             with suppress(ClientError):
                 self.site.client.send(api.delete_agent(name))
         assert eventually(self._nothing_under_way, PATIENCE), self._under_way()
+        self.site.reconnect()
 
     def _well(self) -> bool:
         try:
@@ -405,36 +407,41 @@ def slow_provider() -> Iterator[str]:
 
 
 def storm(kills: int, seed: int, *, makers: int = 2, say: Callable[[str], None] = print) -> list[str]:
-    """Kill so often, and give what was found; `say` is told what was done."""
+    """Kill so often on a platform of its own, and give what was found; `say` is told what was done."""
+    with slow_provider() as provider, site(**with_models(provider)) as platform:
+        return rage(platform, kills, seed, makers=makers, say=say)
+
+
+def rage(platform: Site, kills: int, seed: int, *, makers: int, say: Callable[[str], None] = print) -> list[str]:
+    """The same on this platform, of which the agents that it has in the end are left."""
     began = time.monotonic()
-    with slow_provider() as provider, site(**_with_models(provider)) as platform:
-        raging = Storm(platform, seed)
-        raging.prepare()
-        people = raging.people(makers)
+    raging = Storm(platform, seed)
+    raging.prepare()
+    people = raging.people(makers)
+    for person in people:
+        person.start()
+    try:
+        for number in range(kills):
+            raging.wait_for_a_moment()
+            raging.kill_one()
+            if number % 10 == 9:
+                say(f"{time.monotonic() - began:6.0f} s  {number + 1} kills  {_done(raging.ledger)}")
+        raging.over.set()
         for person in people:
-            person.start()
-        try:
-            for number in range(kills):
-                raging.wait_for_a_moment()
-                raging.kill_one()
-                if number % 10 == 9:
-                    say(f"{time.monotonic() - began:6.0f} s  {number + 1} kills  {_done(raging.ledger)}")
-            raging.over.set()
-            for person in people:
-                person.join(60)
-            raging.settle()
-            found = raging.findings()
-        finally:
-            raging.over.set()
-            raging.end_seconds()
-        say(f"killed: {dict(raging.ledger.kills)}")
-        say(f"acknowledged: {_done(raging.ledger)}")
-        say(f"told meanwhile: {dict(raging.ledger.refusals)}")
-        say(f"{time.monotonic() - began:.0f} s; found: {found or 'nothing lost, nothing doubled, nothing left behind'}")
-        return found
+            person.join(60)
+        raging.settle()
+        found = raging.findings()
+    finally:
+        raging.over.set()
+        raging.end_seconds()
+    say(f"killed: {dict(raging.ledger.kills)}")
+    say(f"acknowledged: {_done(raging.ledger)}")
+    say(f"told meanwhile: {dict(raging.ledger.refusals)}")
+    say(f"{time.monotonic() - began:.0f} s; found: {found or 'nothing lost, nothing doubled, nothing left behind'}")
+    return found
 
 
-def _with_models(provider: str) -> dict[str, str]:
+def with_models(provider: str) -> dict[str, str]:
     return {
         "OPENAI_BASE_URL": f"{provider}/openai/v1",
         "OPENAI_API_KEY": "key-of-the-storm",
