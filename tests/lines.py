@@ -40,12 +40,17 @@ class Line:
         self.here.unlink(missing_ok=True)
         for writer in self._open:
             writer.transport.abort()
+        self._open.clear()
         self.release()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._open.clear()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = self._server
         far_reader, far_writer = await asyncio.open_unix_connection(self.there)
+        if server is None or server is not self._server:  # cut meanwhile
+            writer.transport.abort()
+            far_writer.transport.abort()
+            return
         self._open |= {writer, far_writer}
         self._tasks |= {
             asyncio.create_task(self._pour(reader, far_writer)),

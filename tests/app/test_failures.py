@@ -10,13 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 
 from promptcraft.app import health
+from promptcraft.app.api import make_app
+from promptcraft.app.process import open_process
 from promptcraft.app.up.servers import EmbeddedServers, Urls
 from promptcraft.app.work import standing_jobs_of
 from promptcraft.kernel import clock
+from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.db import system_unit_of_work
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import due_work, run_standing_job
@@ -55,6 +59,14 @@ def module_urls(servers: EmbeddedServers) -> Iterator[Urls]:
 def urls(lines: Lines) -> Urls:
     """The platform of this module reaches its servers by lines that can be cut."""
     return lines.urls
+
+
+@pytest.fixture(scope="module")
+async def another(platform: Platform) -> AsyncIterator[FastAPI]:
+    """A second process of the same platform, not started yet."""
+    process = open_process("api", platform.process.settings)
+    yield make_app(process)
+    await process.close()
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +180,21 @@ async def test_a_database_that_hangs_is_not_ready_and_holds_up_nobody_who_asks_f
 
 async def _status(person: Person, path: str) -> int:
     return (await person.get(path)).status_code
+
+
+async def test_a_process_that_starts_without_the_database_serves_once_it_is_there(
+    another: FastAPI, lines: Lines, alice: Person
+) -> None:
+    await lines.database.cut()
+    async with another.router.lifespan_context(app):
+        transport = httpx.ASGITransport(RequestContext(another), raise_app_exceptions=False)
+        headers = {"Authorization": alice.client.headers["Authorization"]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://second", headers=headers) as second:
+            assert (await second.get("/health/live")).status_code == 200
+            refused(await second.get(ME))
+
+            await lines.database.mend()
+            assert (await second.get(ME)).status_code == 200
 
 
 async def test_an_execution_whose_outcome_cannot_be_kept_is_refused_and_closed_once_afterwards(
