@@ -177,7 +177,9 @@ def prepare(client: Client, users: int) -> dict[str, str]:
     if progress.status == "failed":
         raise SystemExit(f"the agent could not be made: {progress.error}")
     names = [f"user-{number}" for number in range(users)]
-    return {name: client.send(api.invite_user(name, roles=["analyst"])).invitation for name in names}
+    return {
+        name: client.send(api.invite_user(name, roles=["analyst"], groups=["data-team"])).invitation for name in names
+    }
 
 
 async def measure(addresses: list[str], pids: dict[str, int], invitations: dict[str, str], seconds: float) -> int:

@@ -186,7 +186,7 @@ async def test_a_process_that_starts_without_the_database_serves_once_it_is_ther
     another: FastAPI, lines: Lines, alice: Person
 ) -> None:
     await lines.database.cut()
-    async with another.router.lifespan_context(app):
+    async with another.router.lifespan_context(another):
         transport = httpx.ASGITransport(RequestContext(another), raise_app_exceptions=False)
         headers = {"Authorization": alice.client.headers["Authorization"]}
         async with httpx.AsyncClient(transport=transport, base_url="http://second", headers=headers) as second:
