@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock up demo check test fix migration golden docs bench down clean
+.PHONY: help setup lock up demo check test fix migration golden docs bench kills load down clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,12 @@ migration: setup  ## Start a migration (m="what it does")
 
 bench: setup  ## Run the benchmarks; each prints its figures
 	@for benchmark in benchmarks/[a-z]*.py; do $(VENV)/python $$benchmark || exit 1; done
+
+kills: setup  ## kill -9 of everything at random (KILLS=200 SEED=n: the same kills again)
+	@$(VENV)/python -m tests.e2e.storm --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+
+load: setup  ## 200 people at once over two API processes (SECONDS=600)
+	@$(VENV)/python benchmarks/load.py --seconds $(or $(SECONDS),600)
 
 lock: setup  ## Pin the dependencies again (UPGRADE=--upgrade: newer versions)
 	@$(VENV)/python tools/lock.py .tools/uv $(UPGRADE)

@@ -13,15 +13,24 @@ from promptcraft.app.up.servers import EmbeddedServers, Urls
 
 @dataclass
 class Line:
-    """Passes on what comes to the socket `here`, to the socket `there`, while it is not cut."""
+    """Passes on what comes to the socket `here`, to the socket `there`, while it is neither cut nor held."""
 
     here: Path
     there: Path
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _flowing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self) -> None:
+        """Let nothing through, and tell nobody: as a server that hangs."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        self._flowing.set()
 
     async def mend(self) -> None:
+        self.release()
         self._server = await asyncio.start_unix_server(self._pass_on, self.here)
 
     async def cut(self) -> None:
@@ -31,24 +40,30 @@ class Line:
         self.here.unlink(missing_ok=True)
         for writer in self._open:
             writer.transport.abort()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._open.clear()
+        self.release()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = self._server
         far_reader, far_writer = await asyncio.open_unix_connection(self.there)
+        if server is None or server is not self._server:  # cut meanwhile
+            writer.transport.abort()
+            far_writer.transport.abort()
+            return
         self._open |= {writer, far_writer}
         self._tasks |= {
-            asyncio.create_task(_pour(reader, far_writer)),
-            asyncio.create_task(_pour(far_reader, writer)),
+            asyncio.create_task(self._pour(reader, far_writer)),
+            asyncio.create_task(self._pour(far_reader, writer)),
         }
 
-
-async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while part := await reader.read(65_536):
-            writer.write(part)
-            await writer.drain()
-    writer.close()
+    async def _pour(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while part := await reader.read(65_536):
+                await self._flowing.wait()
+                writer.write(part)
+                await writer.drain()
+        writer.close()
 
 
 @dataclass(frozen=True)

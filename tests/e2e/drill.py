@@ -95,6 +95,7 @@ class Site:
     """A data directory on which the platform is started, killed, and started again."""
 
     data: Path
+    environment: dict[str, str] = field(default_factory=dict)
     up: Running = field(init=False)
     client: Client = field(init=False)
     database: psycopg.Connection[Any] = field(init=False)
@@ -106,21 +107,27 @@ class Site:
         """`up`, for the first time or again."""
         self.starts += 1
         options = ["--port", "0", "--data-dir", str(self.data), "-o", "json"]
-        self.up = start(["-P", "-m", "promptcraft.app", "up", *options], self.data.parent / f"up-{self.starts}.log")
+        command = ["-P", "-m", "promptcraft.app", "up", *options]
+        self.up = start(command, self.data.parent / f"up-{self.starts}.log", self.environment)
         assert self.up.where, self.up.talk
         self.administrator = self.up.where["administrator"] or self.administrator
         self.client = Client(self.up.where["url"])
         self.client.sign_in(self.administrator["username"], self.administrator["password"])
-        self.database = psycopg.connect(
-            host=self.state()["sockets"],
-            user="postgres",
-            password=DataDirectory(self.data).secret("db-superuser"),
-            dbname="promptcraft",
-            autocommit=True,
-        )
+        self.reconnect()
         if self.starts == 1:
             self.database.execute(_GATES)
             self.source = self.client.send(api.upload_knowledge(packed(HANDBOOK / "vat"), compressed=True)).source
+
+    def reconnect(self) -> None:
+        """Speak to the database again, after it was away."""
+        self.database = psycopg.connect(self.superuser(), autocommit=True)
+
+    def superuser(self) -> str:
+        """Where the database is, as nobody of the platform but its supervisor knows it."""
+        password = DataDirectory(self.data).secret("db-superuser")
+        return psycopg.conninfo.make_conninfo(
+            host=self.state()["sockets"], user="postgres", password=password, dbname="promptcraft"
+        )
 
     def state(self) -> dict[str, Any]:
         return read_state(DataDirectory(self.data))
@@ -133,7 +140,10 @@ class Site:
     # --- creations ----------------------------------------------------------------------------------------------------
 
     def create(self, name: str, source: str | None = None, kind: str = "markdown") -> Creation:
-        body = {
+        return Creation(name, self.client.send(api.create_agent(self.specification(name, source, kind))).creation_id)
+
+    def specification(self, name: str, source: str | None = None, kind: str = "markdown") -> dict[str, Any]:
+        return {
             "agent_spec": {
                 "name": name,
                 "domain": "finance",
@@ -143,7 +153,6 @@ class Site:
             },
             "deployment_config": {"auto_deploy": True, "resource_limits": {"memory": "256M"}},
         }
-        return Creation(name, self.client.send(api.create_agent(body)).creation_id)
 
     def gate(self, subject: str, moment: str) -> Gate:
         """Hold the creation of this agent at "STEP STATE", or "outbox" at a topic, once it comes there."""
@@ -279,10 +288,10 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(within: Path | None = None, **environment: str) -> Iterator[Site]:
     """A platform in a directory of its own, whose path is short enough for sockets."""
-    place = Path(tempfile.mkdtemp(prefix="drill-"))
-    drilled = Site(place / place.name)
+    place = Path(tempfile.mkdtemp(prefix="drill-", dir=within))
+    drilled = Site(place / place.name, environment)
     try:
         drilled.begin()
         yield drilled

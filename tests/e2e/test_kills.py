@@ -1,27 +1,36 @@
-"""kill -9 of every part at every moment of a creation: it ends in an agent that answers, or in nothing at all."""
+"""kill -9 of every part, at chosen moments and at random: what was acknowledged is there, once, and nothing else is.
+
+Workers that die in each step of a job are in tests/agents/test_interrupted_steps.py.
+"""
 
 import io
 import os
+import secrets
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import zip_longest
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 
+from promptcraft.gateway.service import CLOSE_ORPHANS as CALLS_SWEPT
+from promptcraft.kernel.audit.catalogue.gateway import MODEL_CALL_ABANDONED
 from promptcraft.orchestrator import ExecutionFinished
 from promptcraft_sdk.client import api
 from tests.app.processes import eventually
-from tests.e2e.drill import ONCE, PATIENCE, QUESTION, STEPS, Creation, Gate, Site, site
+from tests.e2e.drill import ONCE, PATIENCE, QUESTION, Creation, Gate, Site, site
+from tests.e2e.storm import CHAT, CHAT_PATH, rage, slow_provider, with_models
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Site]:
-    with site() as running:
+    with slow_provider() as provider, site(**with_models(provider)) as running:
         yield running
 
 
@@ -31,13 +40,13 @@ def empty(drill: Site) -> None:
     drill.remove(*(agent.name for agent in drill.client.send(api.agents())))
 
 
-def caught(drill: Site, creation: Creation, step: str, gate: Gate, *, amid: bool) -> bool:
-    """Whether the creation is in this step: amid its work, or with all of it done and the outcome not yet kept."""
-    return gate.reached() or (amid and drill.steps(creation)[step] == "running")
-
-
 def catch(drill: Site, creation: Creation, step: str, gate: Gate, *, amid: bool = False) -> None:
-    assert eventually(lambda: caught(drill, creation, step, gate, amid=amid) or drill.over(creation), PATIENCE), step
+    """Wait until the creation is in this step: amid its work, or with all of it done and the outcome not yet kept."""
+
+    def caught() -> bool:
+        return gate.reached() or (amid and drill.steps(creation)[step] == "running")
+
+    assert eventually(lambda: caught() or drill.over(creation), PATIENCE), step
     assert not drill.over(creation), drill.end_of(creation)
 
 
@@ -52,53 +61,6 @@ def there_is_exactly(drill: Site, *names: str) -> None:
     # To a plain user /proc shows nothing of what is in another user namespace; root sees every sandbox.
     if os.geteuid() == 0:
         assert len(drill.sandboxes()) == len(names)
-
-
-def test_a_creation_completes_though_the_process_at_work_is_killed_in_any_step_but_not_for_ever(drill: Site) -> None:
-    completing = [f"child_{number}" for number in range(4)]
-    plans = {name: list(STEPS[number::4]) for number, name in enumerate(completing)} | {"given_up": ["register"] * 3}
-    gates = {name: drill.gate(name, f"{plan[0]} completed") for name, plan in plans.items()}
-    creations = {name: drill.create(name) for name in plans}
-
-    def kill_who_is_caught() -> bool:
-        for name, plan in plans.items():
-            amid = bool(plan) and STEPS.index(plan[0]) % 2 == 0
-            if plan and caught(drill, creations[name], plan[0], gates[name], amid=amid):
-                drill.kill(drill.holder(creations[name]))
-                gates[name].open()
-                if plan[1:]:
-                    gates[name] = drill.gate(name, f"{plan[1]} completed")
-                del plan[0]
-        return not any(plans.values())
-
-    assert eventually(kill_who_is_caught, PATIENCE), plans
-    ended = drill.end_of(*creations.values())
-    assert {name: ended[name] for name in completing} == dict.fromkeys(completing, "completed")
-    assert ended["given_up"] == "failed at register: interrupted: gave up after 3 attempts: the worker died"
-    assert {step.name: step.status for step in drill.progress(creations["given_up"]).steps}["register"] == "failed"
-    there_is_exactly(drill, *completing)
-    drill.remove(*completing)
-
-
-def test_creations_complete_though_the_whole_worker_is_killed_in_each_of_their_steps(drill: Site) -> None:
-    """Two creations, as a worker has two at hand: one is at the end of a step, the other amid the next."""
-    rounds = list(zip_longest(STEPS[::2], STEPS[1::2]))
-    names = ("worker_one", "worker_two")
-    gates = [tuple(drill.gate(name, f"{step} completed") for name, step in zip(names, steps, strict=True))
-             for steps in rounds]  # fmt: skip
-    creations = [drill.create(name) for name in names]
-
-    for (ending, amid), (end, other) in zip(rounds, gates, strict=True):
-        if amid:
-            catch(drill, creations[1], amid, other, amid=True)
-        catch(drill, creations[0], ending, end)
-        drill.kill(drill.child("worker"))
-        end.open()
-        other.open()
-
-    assert drill.end_of(*creations) == dict.fromkeys(names, "completed")
-    there_is_exactly(drill, *names)
-    drill.remove(*names)
 
 
 @pytest.mark.parametrize(("one", "two"), [("verify", "start"), ("healthy", "register")])
@@ -188,6 +150,78 @@ def test_facts_count_once_though_the_worker_is_killed_while_it_relays_them(drill
     assert eventually(lambda: not drill.database.execute(undelivered, (ExecutionFinished.topic,)).fetchall(), PATIENCE)
     assert asked(drill) == before + 4
     drill.remove("counted")
+
+
+def test_a_model_call_left_open_by_a_killed_api_process_is_closed_once(drill: Site) -> None:
+    key = drill.client.send(api.create_api_key("calls")).key
+    with httpx.Client(base_url=drill.up.where["url"], headers={"Authorization": f"Bearer {key}"}) as client:
+        with client.stream("POST", CHAT_PATH, json=CHAT) as answer:
+            assert any("content" in line for line in answer.iter_lines())
+            (call,) = open_calls(drill)
+            drill.kill(drill.child("serve"))
+
+    assert open_calls(drill) == [call]
+    closed_once(drill, call)
+
+
+def test_a_model_call_left_open_by_a_killed_runtime_is_closed_once_and_its_execution_has_its_end(drill: Site) -> None:
+    assert drill.end_of(drill.create("modelled")) == {"modelled": "completed"}
+    assert eventually(lambda: drill.answers("modelled"), PATIENCE)
+    drill.client.send(api.set_model_policy({"agent_models": {"modelled": "gpt-4o"}}))
+    url, key = drill.up.where["url"], drill.client.send(api.create_api_key("runtime")).key
+    body = {"query": QUESTION, "agent": "modelled"}
+    headers = {"Authorization": f"Bearer {key}"}
+    with ThreadPoolExecutor(1) as other:
+        asking = other.submit(httpx.post, f"{url}/api/v4/execute", json=body, headers=headers, timeout=60)
+        assert eventually(lambda: open_calls(drill) != [], PATIENCE), asking.result()
+        (call,) = open_calls(drill)
+        drill.kill(drill.child("runtime"))
+        refused = asking.result()
+    drill.client.send(api.set_model_policy({}))
+
+    assert refused.json()["code"] in ("agent_unavailable", "agent_failed"), refused.text
+    assert eventually(lambda: drill.answers("modelled"), PATIENCE)
+    closed_once(drill, call)
+    drill.remove("modelled")
+
+
+def test_whatever_is_killed_nothing_acknowledged_is_lost_doubled_or_left_behind(drill: Site) -> None:
+    """The short form of `make kills`; KILLS_SEED=n kills in the same order again."""
+    seed = int(os.environ.get("KILLS_SEED", "0")) or secrets.randbelow(10**6)
+
+    assert rage(drill, 6, seed, makers=1) == [], f"KILLS_SEED={seed}"
+
+    drill.remove(*(agent.name for agent in drill.client.send(api.agents())))
+
+
+def open_calls(drill: Site) -> list[UUID]:
+    rows = drill.database.execute("select id from gateway.model_call where status = 'running'").fetchall()
+    return [row[0] for row in rows]
+
+
+def closed_once(drill: Site, call: UUID) -> None:
+    """Its time passes, the sweep comes twice, and it has one end, one event and one fact."""
+    later = "update gateway.model_call set deadline = deadline - interval '1 hour' where id = %s"
+    drill.database.execute(later, (call,))
+    ended = "select status from gateway.model_call where id = %s"
+    for _ in range(2):
+        sweep(drill)
+        assert eventually(lambda: drill.database.execute(ended, (call,)).fetchone() == ("abandoned",), PATIENCE)
+    fact = "select count(*) from analytics.model_call_fact where call_id = %s"
+    assert eventually(lambda: drill.database.execute(fact, (call,)).fetchone() == (1,), PATIENCE)
+    event = (
+        "select catalogue_id from audit.event where catalogue_id between 10001 and 10005"
+        " and canonical::json #>> '{action,resource_id}' = %s"
+    )
+    assert drill.database.execute(event, (str(call),)).fetchall() == [(MODEL_CALL_ABANDONED.id,)]
+
+
+def sweep(drill: Site) -> None:
+    """Have the sweep of model calls run now, and wait until it has."""
+    due = "update kernel.standing_job set run_after = now(), last_run_at = null where name = %s"
+    drill.database.execute(due, (CALLS_SWEPT,))
+    ran = "select 1 from kernel.standing_job where name = %s and last_run_at is not null"
+    assert eventually(lambda: drill.database.execute(ran, (CALLS_SWEPT,)).fetchone() is not None, PATIENCE)
 
 
 def asked(drill: Site) -> int:

@@ -61,13 +61,14 @@ Behaviour = Callable[[Exchange], Awaitable[None]]
 
 @dataclass
 class FakeProvider:
-    """Does the next of `behaviours`, or answers well where there is none."""
+    """Does the next of `behaviours`; where there is none, what it does `otherwise`, or else answers well."""
 
     address: str = ""
     asked: list[Asked] = field(default_factory=list)
     behaviours: deque[Behaviour] = field(default_factory=deque)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     models: Sequence[str] = ("gpt-4o", "gpt-4o-mini")
+    otherwise: Behaviour | None = None
 
     def will(self, *behaviours: Behaviour) -> None:
         self.asked.clear()
@@ -88,7 +89,7 @@ class FakeProvider:
             await exchange.whole(200, {"object": "list", "data": [{"id": name} for name in self.models]})
             return
         self.asked.append(asked)
-        behaviour = self.behaviours.popleft() if self.behaviours else answers
+        behaviour = self.behaviours.popleft() if self.behaviours else self.otherwise or answers
         working = asyncio.ensure_future(behaviour(exchange))
         leaving = asyncio.ensure_future(receive())
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from promptcraft.kernel import clock
 from promptcraft.kernel.actor import platform_actor
 from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.partitions import keep_partitions
 
 _INSERT = text(
@@ -19,7 +20,7 @@ _INSERT = text(
 async def test_partitions_are_there_ahead_of_need_also_three_months_on(db: Database):
     later = datetime.now(UTC) + timedelta(days=92)
     actor = platform_actor()
-    with pytest.raises(DBAPIError, match="no partition"):
+    with pytest.raises(Unavailable, match="not prepared for the time"):
         async with unit_of_work(db, actor) as session:
             await session.execute(_INSERT, {"org": actor.org_id, "at": later})
 

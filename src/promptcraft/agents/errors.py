@@ -1,6 +1,6 @@
 """What can be wrong with an agent, its knowledge or its making."""
 
-from promptcraft.kernel.errors import Conflict, Invalid, NotFound, PlatformError, TooLarge
+from promptcraft.kernel.errors import Conflict, Invalid, NotFound, PlatformError, TooLarge, Unavailable
 
 
 class AgentNotFound(NotFound):
@@ -55,6 +55,12 @@ class StorageFull(PlatformError):
     code = "storage_full"
     title = "There is no room for the documents"
     next_step = "Have space freed where the platform's data directory is, then send it again."
+
+
+class StorageNotWritable(Unavailable):
+    code = "storage_not_writable"
+    title = "The platform cannot write into its data directory"
+    next_step = "Have the file system where the platform's data directory is made writable, then send it again."
 
 
 class KnowledgeNotUsable(PlatformError):

@@ -1,5 +1,6 @@
 """The HTTP API: every context's routes in one application."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,13 @@ from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
 from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.context import platform_version
+from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.problems import install_problem_handlers
+from promptcraft.kernel.telemetry import get_logger
+
+_log = get_logger(__name__)
+_DATABASE_SECONDS = 5.0
+_ASK_AGAIN_SECONDS = 1.0
 
 
 def make_app(process: Process) -> FastAPI:
@@ -20,9 +27,15 @@ def make_app(process: Process) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        await parts.start()
+        starting = asyncio.create_task(_start(parts))
+        # A process that starts while the database is away serves what needs none, and the rest once it is back.
+        await asyncio.wait({starting}, timeout=_DATABASE_SECONDS)
+        if starting.done():
+            starting.result()
         parts.identity.start()
         yield
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
         await parts.identity.close()
         await parts.close()
 
@@ -42,6 +55,15 @@ def make_app(process: Process) -> FastAPI:
         app.include_router(router)
     install_problem_handlers(app)
     return app
+
+
+async def _start(parts: Parts) -> None:
+    while True:
+        try:
+            return await parts.start()
+        except Unavailable as problem:
+            _log.warning("waiting for the database", extra={"error": problem.detail})
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
 
 def make_asgi(process: Process) -> ASGIApp:

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import time
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,12 +16,16 @@ from promptcraft.kernel.api import Db, public
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.db import Database, system_unit_of_work
 from promptcraft.kernel.errors import Unavailable
-from promptcraft.kernel.jobs import jobs_unfinished
+from promptcraft.kernel.jobs import idle_seconds, jobs_unfinished
 from promptcraft.kernel.outbox import facts_waiting
 from promptcraft.kernel.telemetry import FACTS_WAITING, JOBS_UNFINISHED, get_logger
 
 router = APIRouter(tags=["health"])
 _log = get_logger(__name__)
+_ANSWER_SECONDS = 3.0
+_STARTED = time.monotonic()
+# Facts are relayed every two seconds; a worker that was killed is there again after some.
+_IDLE_SECONDS = 20.0
 
 
 class Part(BaseModel):
@@ -61,8 +67,10 @@ async def health(request: Request, db: Db) -> Health:
     parts = [await _database(db), await _redis(request)]
     isolation: list[dict[str, Any]] = []
     if parts[0].status == "ok":
-        isolation = await request.app.state.isolation()
-        parts.append(Part(name="runtime", status="ok" if isolation else "down"))
+        with suppress(Unavailable):  # it went away between two questions, and the next look will say so
+            isolation = await request.app.state.isolation()
+            parts.append(Part(name="runtime", status="ok" if isolation else "down"))
+            parts.append(await _worker(db))
     warnings = [warning for host in isolation for warning in host.get("warnings", [])]
     status = "ok" if all(part.status == "ok" for part in parts) else "degraded"
     return Health(status=status, version=platform_version(), parts=parts, isolation=isolation, warnings=warnings)
@@ -77,11 +85,23 @@ async def metrics(db: Db) -> Response:
 
 async def _database(db: Database) -> Part:
     try:
-        async with system_unit_of_work(db) as session:
+        async with asyncio.timeout(_ANSWER_SECONDS), system_unit_of_work(db) as session:
             await session.execute(text("select 1"))
-    except Unavailable as problem:
-        return Part(name="database", status="down", detail=problem.detail)
+    except (Unavailable, TimeoutError) as problem:
+        detail = problem.detail if isinstance(problem, Unavailable) else "The database does not answer."
+        return Part(name="database", status="down", detail=detail)
     return Part(name="database", status="ok")
+
+
+async def _worker(db: Database) -> Part:
+    """Whether anybody does background work, as far as this process has been there to see it."""
+    watched = time.monotonic() - _STARTED
+    async with system_unit_of_work(db) as session:
+        idle = await idle_seconds(session)
+    idle = watched if idle is None else min(idle, watched)
+    if idle > _IDLE_SECONDS:
+        return Part(name="worker", status="down", detail=f"Nobody has done background work for {idle:.0f} s.")
+    return Part(name="worker", status="ok")
 
 
 async def _measure_work(db: Database) -> None:

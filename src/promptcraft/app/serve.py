@@ -10,6 +10,8 @@ from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.settings import load_settings
 
 _STOP_SECONDS = 6
+# Longer than proxies and clients keep an idle connection: who closes it first must be who would send on it.
+_KEEP_ALIVE_SECONDS = 75
 
 
 def main(gate: int | None, listen_fd: int | None) -> int:
@@ -24,6 +26,7 @@ def main(gate: int | None, listen_fd: int | None) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         proxy_headers=bool(settings.app.trusted_proxies),
         forwarded_allow_ips=list(settings.app.trusted_proxies),
     )

@@ -24,6 +24,11 @@ _UNREACHABLE = ("08", "57P")
 # What passes: disk, memory or connections used up, a transaction that lost to another, a statement or lock given up for
 # its time, a server that only reads until it is the first one.
 _BUSY = ("53", "40", "57014", "55P03", "25006")
+# The database's own disk: an error of its system, a file that it may not write or that is not there.
+_SYSTEM = "58"
+_PERMISSION = "42501"
+# A time for which no partition is there, ahead of a clock that was set forward.
+_CHECK = "23514"
 
 
 class Base(DeclarativeBase):
@@ -160,13 +165,30 @@ def _told_apart() -> Generator[None]:
         yield
     except PoolTimeout as failure:
         raise Unavailable("The database is busy.") from failure
-    except (OperationalError, InterfaceError, InternalError) as failure:
-        state: str | None = getattr(failure.orig, "sqlstate", None)
+    except DBAPIError as failure:
+        passing = _passing(failure)
+        if passing is None:
+            raise
+        raise passing from failure
+
+
+def _passing(failure: DBAPIError) -> Unavailable | None:
+    """What to say of a failure that is the database's and not the statement's."""
+    state: str | None = getattr(failure.orig, "sqlstate", None)
+    said = str(failure.orig)
+    if isinstance(failure, OperationalError | InterfaceError | InternalError):
         if failure.connection_invalidated or state is None or state.startswith(_UNREACHABLE):
-            raise Unavailable("The database cannot be reached.") from failure
+            return Unavailable("The database cannot be reached.")
         if state.startswith(_BUSY):
-            raise Unavailable("The database cannot do this at the moment.") from failure
-        raise
+            return Unavailable("The database cannot do this at the moment.")
+    if state is not None and (state.startswith(_SYSTEM) or (state == _PERMISSION and said.startswith("could not "))):
+        return Unavailable("The database cannot use its disk.")
+    if state == _CHECK and said.startswith("no partition of relation"):
+        return Unavailable(
+            "The database is not prepared for the time that it is on this host.",
+            next_step="Check the clocks of this host and of the database; if they are right, wait a moment.",
+        )
+    return None
 
 
 @asynccontextmanager

@@ -93,10 +93,13 @@ class TooMany(PlatformError):
 
 
 class Unavailable(PlatformError):
+    """A part is away; what was asked was not done, and can be asked again once it is back."""
+
     status = 503
     code = "unavailable"
     title = "A part of the platform is not available"
     next_step = "Wait a moment, then try again; `/health` names the part."
+    retry_after_seconds: ClassVar[int] = 2
 
 
 class TimedOut(PlatformError):

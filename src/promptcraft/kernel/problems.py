@@ -25,6 +25,7 @@ from promptcraft.kernel.errors import (
     TimedOut,
     TooMany,
     Unauthenticated,
+    Unavailable,
 )
 from promptcraft.kernel.telemetry import get_logger
 
@@ -57,7 +58,7 @@ def problem(error: PlatformError, headers: Mapping[str, str] | None = None) -> J
     extra = dict(headers or {})
     if isinstance(error, Unauthenticated):
         extra["WWW-Authenticate"] = f'Bearer realm="promptcraft", error="{error.code}"'
-    if isinstance(error, TooMany):
+    if isinstance(error, TooMany | Unavailable):
         extra["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(body, error.status, extra, MEDIA_TYPE)
 
@@ -66,7 +67,11 @@ async def _platform_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error
     if error.status < 500 or isinstance(error, TimedOut):
-        await _audit(request, error)
+        try:
+            await _audit(request, error)
+        except Unavailable as away:
+            # An outcome that cannot be recorded is not told either: the same request will have it once it can be.
+            return problem(away)
     return problem(error)
 
 

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from redis.asyncio import Redis as RedisClient
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from promptcraft.kernel.db import Wakeup
@@ -16,6 +19,7 @@ _CHANNEL = "promptcraft:wake:"
 _FEED = "promptcraft:feed:"
 _FEED_LENGTH = 10_000
 _WAIT_MS = 500
+_ANSWER_SECONDS = 2.0
 
 
 # redis-py's own annotations leave its commands partly unknown; here it is used for publish and subscribe alone.
@@ -23,9 +27,19 @@ Redis = Any
 
 
 def redis_client(url: str) -> Redis:
-    """A client for redis://, rediss:// or unix:// addresses; connects at the first command."""
+    """A client for redis://, rediss:// or unix:// addresses; connects at the first command.
+
+    One that is away is told within moments, as everybody who asks it can do without: a connection that died while it
+    was idle is tried once more, and nothing else is.
+    """
     client: Any = RedisClient
-    return client.from_url(url, socket_connect_timeout=5, health_check_interval=30)
+    return client.from_url(
+        url,
+        socket_connect_timeout=_ANSWER_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        health_check_interval=30,
+    )
 
 
 class SendsJobs(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from promptcraft.agents.clients import Unpacked, unpack
 from promptcraft.agents.clients.archive import MOST_BYTES
 from promptcraft.agents.clients.places import remove
-from promptcraft.agents.errors import ArchiveTooLarge, StorageFull
+from promptcraft.agents.errors import ArchiveTooLarge, StorageFull, StorageNotWritable
 from promptcraft.agents.schemas import Upload
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.sources import UPLOAD_PREFIX
@@ -29,7 +30,7 @@ _MOST_SENT = MOST_BYTES + 10**7
 async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[bytes]) -> Upload:
     """Store the documents of a tar or tar.gz; the same documents are stored once, under the same `source`.
 
-    Raises ArchiveNotUsable naming the entry, ArchiveTooLarge, StorageFull; nothing is kept then.
+    Raises ArchiveNotUsable naming the entry, ArchiveTooLarge, StorageFull, StorageNotWritable; nothing is kept then.
     """
     incoming = factory.places.incoming(new_id())
     try:
@@ -41,9 +42,12 @@ async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[b
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EIO):
+            raise StorageNotWritable from error
         raise
     finally:
-        await asyncio.to_thread(remove, incoming)
+        with suppress(OSError):  # what cannot be removed now is forgotten later, as an interrupted upload is
+            await asyncio.to_thread(remove, incoming)
 
 
 async def _receive(body: AsyncIterator[bytes], archive: Path) -> None:

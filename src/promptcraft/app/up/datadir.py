@@ -66,12 +66,22 @@ def claim(root: Path) -> DataDirectory:
     try:
         place.root.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         _must_be_ours(place.root)
+        _must_be_writable(place.root)
     except OSError as problem:
         raise DataDirectoryRefused(
             f"the data directory {place.root} cannot be used: {problem.strerror}",
             next_step="Choose another with --data-dir.",
         ) from problem
     return place
+
+
+def _must_be_writable(root: Path) -> None:
+    """A lock on a read-only file system is still a lock: what cannot be written is found before anything starts."""
+    if os.statvfs(root).f_flag & os.ST_RDONLY:
+        raise DataDirectoryRefused(
+            f"the data directory {root} is on a file system that cannot be written",
+            next_step="Have it mounted read-write, or choose another with --data-dir.",
+        )
 
 
 def furnish(place: DataDirectory) -> None:

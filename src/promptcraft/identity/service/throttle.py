@@ -1,6 +1,9 @@
 """How often somebody may try to sign in: counted in Redis, and in the database while Redis is away."""
 
+import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 from sqlalchemy import case, delete, update
@@ -14,7 +17,9 @@ from promptcraft.kernel.db import Database, system_unit_of_work
 from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
+T = TypeVar("T")
 _WINDOW = timedelta(minutes=15)
+_ASK_AGAIN_SECONDS = 5.0
 # One address guessing at one account; one address trying many accounts; many addresses trying one account.
 ACCOUNT_AND_ADDRESS_LIMIT = 5
 ADDRESS_LIMIT = 50
@@ -54,30 +59,30 @@ class DatabaseCounter:
 
 
 class FallbackCounter:
-    """Redis first; a login is throttled also while Redis is away."""
+    """Redis first; a login is throttled also while Redis is away, and is not held up by asking it each time."""
 
     def __init__(self, first: AttemptCounter, second: AttemptCounter) -> None:
         self._first = first
         self._second = second
+        self._away_until = 0.0
 
     async def hit(self, key: bytes, window: timedelta) -> Attempts:
-        try:
-            return await self._first.hit(key, window)
-        except (RedisError, OSError) as failure:
-            _log.warning("counting login attempts in the database", extra={"error": repr(failure)})
-            return await self._second.hit(key, window)
+        return await self._count(lambda counter: counter.hit(key, window))
 
     async def forgive(self, key: bytes) -> None:
-        try:
-            await self._first.forgive(key)
-        except (RedisError, OSError):
-            await self._second.forgive(key)
+        await self._count(lambda counter: counter.forgive(key))
 
     async def clear(self, key: bytes) -> None:
-        try:
-            await self._first.clear(key)
-        except (RedisError, OSError):
-            await self._second.clear(key)
+        await self._count(lambda counter: counter.clear(key))
+
+    async def _count(self, how: Callable[[AttemptCounter], Awaitable[T]]) -> T:
+        if time.monotonic() >= self._away_until:
+            try:
+                return await how(self._first)
+            except (RedisError, OSError) as failure:
+                self._away_until = time.monotonic() + _ASK_AGAIN_SECONDS
+                _log.warning("counting login attempts in the database", extra={"error": repr(failure)})
+        return await how(self._second)
 
 
 async def attempt(counter: AttemptCounter, username: str, address: str) -> timedelta | None:

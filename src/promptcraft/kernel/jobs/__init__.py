@@ -13,7 +13,7 @@ from promptcraft.kernel.jobs.model import (
     StepView,
 )
 from promptcraft.kernel.jobs.runner import run_job
-from promptcraft.kernel.jobs.standing import DueWork, due_work, ensure_standing_jobs, run_standing_job
+from promptcraft.kernel.jobs.standing import DueWork, due_work, ensure_standing_jobs, idle_seconds, run_standing_job
 from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "enqueue",
     "due_work",
     "ensure_standing_jobs",
+    "idle_seconds",
     "job_view",
     "jobs_unfinished",
     "jobs_waiting",

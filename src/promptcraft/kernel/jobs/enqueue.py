@@ -5,6 +5,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.kernel import clock, context
@@ -45,7 +46,8 @@ async def enqueue(
             request_id=work.request_id,
             correlation_id=work.correlation_id,
             phase="pending",
-            run_after=clock.now(),
+            # As leases are, by the database's clock.
+            run_after=func.clock_timestamp(),
             warnings=orjson.dumps(list(warnings)).decode(),
             created_at=clock.now(),
         )

@@ -16,6 +16,8 @@ from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.telemetry import get_logger
 
 LEASE_SECONDS = 10.0
+# No lease and no delay of a job reaches further: what does was written before the database's clock was set back.
+FAR_SECONDS = 120.0
 _RENEW_SECONDS = 2.5
 _LONGEST_DELAY_SECONDS = 60.0
 _LEFT_SECONDS = 1.0
@@ -27,8 +29,10 @@ _CLAIM = text("""
            fencing_token = fencing_token + 1, attempt = attempt + 1,
            state = case state when 'pending' then 'running' else state end,
            started_at = coalesce(started_at, clock_timestamp())
-     where id = :id and kind = any(:kinds) and finished_at is null and run_after <= clock_timestamp()
-       and (lease_until is null or lease_until < clock_timestamp())
+     where id = :id and kind = any(:kinds) and finished_at is null
+       and run_after not between clock_timestamp() and clock_timestamp() + make_interval(secs => :far)
+       and (lease_until is null
+            or lease_until not between clock_timestamp() and clock_timestamp() + make_interval(secs => :far))
     returning *
 """)
 _RENEW = text("""
@@ -72,7 +76,7 @@ async def claim_job(db: Database, kinds: Iterable[str], job_id: UUID, worker: st
 
     A job of a kind that only a newer version knows is left to the workers of that version.
     """
-    wanted = {"id": job_id, "kinds": list(kinds), "worker": worker, "lease": LEASE_SECONDS}
+    wanted = {"id": job_id, "kinds": list(kinds), "worker": worker, "lease": LEASE_SECONDS, "far": FAR_SECONDS}
     async with system_unit_of_work(db) as session:
         rows = await session.execute(_CLAIM, wanted)
         row = rows.mappings().first()

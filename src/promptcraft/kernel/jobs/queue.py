@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from celery import Celery
 from celery import signals as celery_signals
 from kombu.exceptions import OperationalError as BrokerUnavailable
+from redis.exceptions import RedisError
 
 signals: Any = celery_signals
 TASK = "promptcraft.run_job"
@@ -31,7 +32,7 @@ class JobQueue:
         """Ask some worker to run this job. Raises OSError when the broker is away."""
         try:
             self.celery.send_task(TASK, args=[job], ignore_result=True, retry=False, expires=_FORGOTTEN_SECONDS)
-        except BrokerUnavailable as failure:
+        except (BrokerUnavailable, RedisError) as failure:  # away, or without room for a message
             raise OSError(str(failure)) from failure
 
 
