@@ -21,6 +21,8 @@ class PlatformError(Exception):
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "The platform failed"
     next_step: str = "Try again; if it stays, give the request id to your administrator."
+    # How long to wait before another try, where that is known: the answer's Retry-After.
+    retry_after_seconds: int | None = None
 
     def __init__(
         self, detail: str | None = None, *, errors: Sequence[FieldProblem] = (), next_step: str | None = None

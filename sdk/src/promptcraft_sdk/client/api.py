@@ -1,10 +1,11 @@
 """The API, one function a route: each makes the call that a Client or an AsyncClient sends."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter
 
@@ -252,7 +253,7 @@ def upload_knowledge(archive: bytes, *, compressed: bool) -> Call[Upload]:
 
 def create_agent(request: AgentCreate | Mapping[str, Any]) -> Call[Creation]:
     """Start a creation; a mapping is sent as it is, so that the platform is the one to judge it."""
-    return _post(f"{_AGENTS}/create", Creation, request)
+    return _once(_post(f"{_AGENTS}/create", Creation, request))
 
 
 def creation(creation_id: UUID) -> Call[Progress]:
@@ -291,7 +292,7 @@ def deploy_agent(
     name: str, *, environment: Environment = "development", restart_policy: str = "unless-stopped"
 ) -> Call[Deployment]:
     body = {"agent_name": name, "environment": environment, "restart_policy": restart_policy}
-    return _post(_AGENTS + "/{name}/deploy", Deployment, body, name=name)
+    return _once(_post(_AGENTS + "/{name}/deploy", Deployment, body, name=name))
 
 
 def evaluate_agent(
@@ -326,7 +327,7 @@ def execute(
     }
     body = {"query": query} | {name: value for name, value in optional.items() if value is not None}
     work = time_limit_seconds or _DEFAULT_EXECUTION_SECONDS
-    return _post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN)
+    return _once(_post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN))
 
 
 def execution(execution_id: UUID) -> Call[Execution]:
@@ -335,7 +336,7 @@ def execution(execution_id: UUID) -> Call[Execution]:
 
 def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Feedback]:
     body = {"rating": rating, "comment": comment}
-    return _post("/api/v4/executions/{execution_id}/feedback", Feedback, body, execution_id=execution_id)
+    return _once(_post("/api/v4/executions/{execution_id}/feedback", Feedback, body, execution_id=execution_id))
 
 
 def executions(*, limit: int | None = None) -> Call[list[ExecutionEntry]]:
@@ -367,7 +368,7 @@ def model_provider(name: str) -> Call[ModelProvider]:
 
 
 def add_model_provider(provider: Mapping[str, Any]) -> Call[ModelProvider]:
-    return _post(_PROVIDERS, ModelProvider, provider)
+    return _once(_post(_PROVIDERS, ModelProvider, provider))
 
 
 def change_model_provider(name: str, changes: Mapping[str, Any]) -> Call[ModelProvider]:
@@ -485,6 +486,11 @@ def _post(
     **path: object,
 ) -> Call[T]:
     return Call("POST", template, _data(answer), path_values=_texts(path), body=_json(body), time_limit=time_limit)
+
+
+def _once(call: Call[T]) -> Call[T]:
+    """The call with a key of its own: however often it is sent, it is done once."""
+    return replace(call, key=str(uuid4()))
 
 
 def _put(template: str, answer: type[T], body: Mapping[str, Any], **path: object) -> Call[T]:

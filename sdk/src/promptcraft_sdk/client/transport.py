@@ -21,8 +21,11 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 5.0
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# A question that can be asked twice is asked once more where the connection broke on the way.
+# A call that can be sent twice is sent once more where the connection broke on the way; and again while the platform
+# still works on what arrived the first time.
 _PAUSE_BEFORE_SECOND_TRY = 0.2
+_PAUSE_WHILE_IN_USE = 1.0
+_IN_USE = "idempotency_key_in_use"
 
 
 class Client:
@@ -84,7 +87,13 @@ class Client:
             if not self._wire.may_try_again_after(broken, call):
                 raise
         time.sleep(_PAUSE_BEFORE_SECOND_TRY)
-        return self._once(call)
+        deadline = time.monotonic() + call.time_limit
+        while True:
+            try:
+                return self._once(call)
+            except ApiError as refusal:
+                self._wire.check_in_use(refusal, call, deadline)
+            time.sleep(_PAUSE_WHILE_IN_USE)
 
     def _once(self, call: Call[T]) -> T:
         deadline = time.monotonic() + call.time_limit
@@ -163,7 +172,13 @@ class AsyncClient:
             if not self._wire.may_try_again_after(broken, call):
                 raise
         await asyncio.sleep(_PAUSE_BEFORE_SECOND_TRY)
-        return await self._once(call)
+        deadline = time.monotonic() + call.time_limit
+        while True:
+            try:
+                return await self._once(call)
+            except ApiError as refusal:
+                self._wire.check_in_use(refusal, call, deadline)
+            await asyncio.sleep(_PAUSE_WHILE_IN_USE)
 
     async def _once(self, call: Call[T]) -> T:
         deadline = time.monotonic() + call.time_limit
@@ -231,6 +246,11 @@ class _Wire:
     def may_try_again_after(self, broken: Unreachable, call: Call[Any]) -> bool:
         """Not where nobody listens: waiting a moment would only hide that."""
         return call.safe and not isinstance(broken.__cause__, httpx.ConnectError)
+
+    def check_in_use(self, refusal: ApiError, call: Call[Any], deadline: float) -> None:
+        """Raise the refusal, unless it says that the first try is under way still and there is time to wait for it."""
+        if not call.key or refusal.code != _IN_USE or time.monotonic() > deadline:
+            raise refusal
 
     def check(self, deadline: float, call: Call[Any]) -> None:
         """httpx limits the wait for each part of the answer; this limits all of them together."""

@@ -17,7 +17,10 @@ DEFAULT_TIME_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request of the API and the type of its answer; made by the functions of `promptcraft_sdk.client.api`."""
+    """One request of the API and the type of its answer; made by the functions of `promptcraft_sdk.client.api`.
+
+    A call with a `key` is one thing to be done, however often it is sent: the platform answers it as the first time.
+    """
 
     method: str
     template: str
@@ -29,6 +32,7 @@ class Call(Generic[T]):
     accept: str = "application/json"
     time_limit: float = DEFAULT_TIME_LIMIT
     signed: bool = True
+    key: str = ""
 
     @property
     def path(self) -> str:
@@ -36,13 +40,15 @@ class Call(Generic[T]):
 
     @property
     def safe(self) -> bool:
-        """Whether asking again cannot do anything twice (RFC 9110 §9.2.1)."""
-        return self.method == "GET"
+        """Whether asking again cannot do anything twice (RFC 9110 §9.2.1, Idempotency-Key)."""
+        return self.method == "GET" or bool(self.key)
 
     def headers(self, access_token: str) -> dict[str, str]:
         headers = {"Accept": f"{self.accept}, application/problem+json"}
         if self.body is not None:
             headers["Content-Type"] = self.content_type
+        if self.key:
+            headers["Idempotency-Key"] = f'"{self.key}"'
         if self.signed and access_token:
             headers["Authorization"] = f"Bearer {access_token}"
         return headers

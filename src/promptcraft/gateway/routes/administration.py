@@ -26,8 +26,9 @@ from promptcraft.kernel.audit.catalogue.gateway import (
     PROVIDER_REMOVED,
 )
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.repeats import GivenOnce, RepeatableRoute
 
-router = APIRouter(prefix="/api/v4/admin/models", tags=["models"])
+router = APIRouter(prefix="/api/v4/admin/models", tags=["models"], route_class=RepeatableRoute)
 
 Reader = Annotated[Actor, requires(Permission.MODEL_READ)]
 # Longer than any name can be, so that a name too long is one that does not exist, not a malformed path.
@@ -45,9 +46,10 @@ async def add_provider(
     given: ProviderAdd,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_ADDED)],
+    once: GivenOnce,
 ) -> Envelope[Provider]:
     """Add a provider that speaks the OpenAI API; its key is kept sealed and never shown again."""
-    return Envelope(data=await service.add_provider(gateway, actor, given))
+    return Envelope(data=await service.add_provider(gateway, actor, given, once))
 
 
 @router.get("/providers/{name}")
