@@ -22,7 +22,7 @@ from promptcraft.agents.schemas import (
 )
 from promptcraft.agents.service import Factory
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.agents import (
     AGENT_DELETED,
     AGENT_EVALUATED,
@@ -78,11 +78,12 @@ async def deployment_status(deployment_id: UUID, actor: Reader, session: Session
 async def list_agents(
     actor: Reader,
     session: Session,
+    page: AskedPage,
     status: AgentStatus | None = None,
     domain: Annotated[Annotated[str, Storable] | None, Query(max_length=200)] = None,
 ) -> Envelope[list[Agent]]:
     """The organisation's agents by name."""
-    return Envelope(data=await service.list_agents(session, actor, status=status, domain=domain))
+    return Envelope(data=await service.list_agents(session, actor, page, status=status, domain=domain))
 
 
 @router.get("/agents/{name}")

@@ -36,7 +36,7 @@ from promptcraft.identity.schemas import (
 from promptcraft.identity.schemas import Session as SessionShown
 from promptcraft.identity.service import Identity
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Db, Envelope, Session, public, requires
+from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, public, requires
 from promptcraft.kernel.audit.catalogue.identity import (
     API_KEY_MADE,
     API_KEY_REVOKED,
@@ -107,10 +107,10 @@ async def revoke(given: RevocationRequest, identity: OwnIdentity) -> None:
 
 @router.get("/api/v4/sessions")
 async def sessions(
-    session: Session, actor: Annotated[Actor, requires(Permission.SESSION_END)]
+    session: Session, actor: Annotated[Actor, requires(Permission.SESSION_END)], page: AskedPage
 ) -> Envelope[list[SessionShown]]:
     """Where you are signed in, the newest first."""
-    return Envelope(data=await service.sessions.listed(session, actor))
+    return Envelope(data=await service.sessions.listed(session, actor, page))
 
 
 @router.delete("/api/v4/sessions/{session_id}", status_code=204)
@@ -135,10 +135,10 @@ async def make_api_key(
 
 @router.get("/api/v4/api-keys")
 async def api_keys(
-    session: Session, actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE)]
+    session: Session, actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE)], page: AskedPage
 ) -> Envelope[list[ApiKey]]:
     """Your keys, or all of your organisation's if you manage its users."""
-    return Envelope(data=await service.api_keys.listed(session, actor))
+    return Envelope(data=await service.api_keys.listed(session, actor, page))
 
 
 @router.post("/api/v4/api-keys/{key_id}/rotate", status_code=201)
@@ -222,9 +222,11 @@ async def remove_second_factor(
 
 
 @router.get("/api/v4/admin/users")
-async def users(session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)]) -> Envelope[list[User]]:
+async def users(
+    session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)], page: AskedPage
+) -> Envelope[list[User]]:
     """The users of your organisation, by name."""
-    return Envelope(data=await service.directory.users(session, actor))
+    return Envelope(data=await service.directory.users(session, actor, page))
 
 
 @router.post("/api/v4/admin/users", status_code=201)
@@ -317,9 +319,11 @@ async def set_groups_of_user(
 
 
 @router.get("/api/v4/admin/groups")
-async def groups(session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)]) -> Envelope[list[Group]]:
+async def groups(
+    session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)], page: AskedPage
+) -> Envelope[list[Group]]:
     """The groups of your organisation, by name."""
-    return Envelope(data=await service.groups.groups(session, actor))
+    return Envelope(data=await service.groups.groups(session, actor, page))
 
 
 @router.put("/api/v4/admin/groups/{name}/roles")
@@ -343,10 +347,10 @@ async def remove_group(
 
 @router.get("/api/v4/admin/organizations")
 async def organisations(
-    db: Db, actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE)]
+    db: Db, actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE)], page: AskedPage
 ) -> Envelope[list[OrganisationEntry]]:
     """Every organisation of the platform."""
-    return Envelope(data=await service.organisations.organisations(db))
+    return Envelope(data=await service.organisations.organisations(db, page))
 
 
 @router.post("/api/v4/admin/organizations", status_code=201)

@@ -36,12 +36,6 @@ class KeyReused(Invalid):
     next_step = "Take a new key for a new request; send a request again unchanged."
 
 
-class AnswerForgotten(Conflict):
-    code = "answer_forgotten"
-    title = "What this request was answered is not known any more"
-    next_step = "Look at the present state; take a new key to do it again."
-
-
 class IdempotencyKeyRow(Base):
     """A key that somebody used, and what came of it: a resource to look at, or the answer, sealed as a person's."""
 
@@ -92,23 +86,22 @@ _CLAIM = text("""
 async def claim(session: AsyncSession, actor: Actor, once: Once) -> Answer | None:
     """The answer that this request was given before; None where it is the first, which then has to `keep` its own.
 
-    Raises KeyInUse, KeyReused, AnswerForgotten.
+    Raises KeyInUse, KeyReused.
     """
     row = await _claimed(session, actor, once, None)
     if row is None:
         return None
-    sealed = Sealed(row.sealed_by or "", row.answer or "")
-    body = sealer().open(actor.org_id, sealed, once.key.hex())
+    body = sealer().open(actor.org_id, Sealed(row.sealed_by or "", row.answer or ""), once.key.hex())
     if body is None or row.status is None:
-        raise AnswerForgotten
+        raise Conflict("What this request was answered is not known any more.")
     return Answer(row.status, row.location, body)
 
 
 async def keep(session: AsyncSession, actor: Actor, once: Once, answer: Answer) -> None:
     """What the request that claimed the key is answered, committed with its change."""
     sealed = sealer().seal(actor.org_id, actor.user_id, answer.body, once.key.hex())
-    values = {"status": answer.status, "location": answer.location}
-    values |= {"answer": sealed.ciphertext, "sealed_by": sealed.key_id}
+    given = {"status": answer.status, "location": answer.location}
+    values = {**given, "answer": sealed.ciphertext, "sealed_by": sealed.key_id}
     await session.execute(update(IdempotencyKeyRow).where(*_of(actor, once)).values(values))
 
 
@@ -118,7 +111,7 @@ async def claim_for(session: AsyncSession, actor: Actor, once: Once, resource: U
     For work of several transactions: the resource itself knows how far it is. Raises KeyInUse, KeyReused.
     """
     row = await _claimed(session, actor, once, resource)
-    return row.resource if row is not None else None
+    return row.resource if row else None
 
 
 async def take_over(session: AsyncSession, actor: Actor, once: Once, failed: UUID, resource: UUID) -> None:

@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Db, Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_COMPLETED, FEEDBACK_GIVEN
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.repeats import GivenOnce, RepeatableRoute, done_once
@@ -40,10 +40,10 @@ async def execute(
 async def executions(
     session: Session,
     actor: Annotated[Actor, requires(Permission.EXECUTION_READ)],
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    page: AskedPage,
 ) -> Envelope[list[ExecutionEntry]]:
     """The newest executions first: your own, or your organisation's if you may read all."""
-    return Envelope(data=await service.executions(session, actor, limit))
+    return Envelope(data=await service.executions(session, actor, page))
 
 
 @router.get("/executions/{execution_id}")

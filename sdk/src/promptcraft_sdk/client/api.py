@@ -1,5 +1,6 @@
 """The API, one function a route: each makes the call that a Client or an AsyncClient sends."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -46,7 +47,7 @@ from promptcraft_sdk.client.schemas import (
     Upload,
     User,
 )
-from promptcraft_sdk.client.wire import Call, reader
+from promptcraft_sdk.client.wire import MOST_ON_A_PAGE, Call, Entries, reader
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ T = TypeVar("T")
 _ANSWER_MARGIN = 10.0
 _TRANSFER_TIME_LIMIT = 600.0
 _DEFAULT_EXECUTION_SECONDS = 30.0
+# Of lists that grow for ever.
+_A_PAGE = 50
 
 _AGENTS = "/api/v4/admin/agents"
 _SECOND_FACTOR = "/api/v4/me/second-factor"
@@ -106,7 +109,7 @@ def remove_second_factor(code: str) -> Call[None]:
 
 def sessions() -> Call[list[LoginSession]]:
     """Where one is signed in, the newest first."""
-    return _get("/api/v4/sessions", list[LoginSession])
+    return _list("/api/v4/sessions", LoginSession)
 
 
 def end_session(session_id: UUID) -> Call[None]:
@@ -123,7 +126,7 @@ def create_api_key(
 
 def api_keys() -> Call[list[ApiKey]]:
     """One's keys, or all of the organisation's for whoever manages its users."""
-    return _get(_API_KEYS, list[ApiKey])
+    return _list(_API_KEYS, ApiKey)
 
 
 def rotate_api_key(key_id: UUID, *, overlap_hours: int | None = None) -> Call[NewApiKey]:
@@ -151,7 +154,7 @@ def roles() -> Call[list[Role]]:
 
 
 def users() -> Call[list[User]]:
-    return _get(_USERS, list[User])
+    return _list(_USERS, User)
 
 
 def user(user_id: UUID) -> Call[User]:
@@ -201,7 +204,7 @@ def set_user_groups(user_id: UUID, groups: Sequence[str]) -> Call[User]:
 
 
 def groups() -> Call[list[Group]]:
-    return _get(_GROUPS, list[Group])
+    return _list(_GROUPS, Group)
 
 
 def set_group_roles(name: str, roles: Sequence[str]) -> Call[Group]:
@@ -215,7 +218,7 @@ def remove_group(name: str) -> Call[None]:
 
 def organisations() -> Call[list[OrganisationEntry]]:
     """Every organisation of the platform, for its administrators."""
-    return _get(_ORGANISATIONS, list[OrganisationEntry])
+    return _list(_ORGANISATIONS, OrganisationEntry)
 
 
 def found_organisation(slug: str, name: str, administrator: str) -> Call[OrganisationFounded]:
@@ -261,7 +264,7 @@ def creation(creation_id: UUID) -> Call[Progress]:
 
 
 def agents(*, status: str | None = None, domain: str | None = None) -> Call[list[Agent]]:
-    return _get(_AGENTS, list[Agent], query={"status": status, "domain": domain})
+    return _list(_AGENTS, Agent, query={"status": status, "domain": domain})
 
 
 def agent(name: str) -> Call[AgentDetail]:
@@ -340,8 +343,8 @@ def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Fe
 
 
 def executions(*, limit: int | None = None) -> Call[list[ExecutionEntry]]:
-    """The newest executions first."""
-    return _get("/api/v4/executions", list[ExecutionEntry], query={"limit": limit})
+    """The newest executions first: so many of them, or a page."""
+    return _list("/api/v4/executions", ExecutionEntry, limit or _A_PAGE)
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -360,7 +363,7 @@ def chat(request: Mapping[str, Any], *, time_limit: float = 310.0) -> Call[dict[
 
 def model_providers() -> Call[list[ModelProvider]]:
     """Those of the organisation in the order in which they are asked, then the platform's."""
-    return _get(_PROVIDERS, list[ModelProvider])
+    return _list(_PROVIDERS, ModelProvider)
 
 
 def model_provider(name: str) -> Call[ModelProvider]:
@@ -444,10 +447,9 @@ def audit_events(
         "actor": actor,
         "action": action,
         "request_id": request_id,
-        "limit": limit,
     }
     path = "/api/v4/platform/audit/events" if platform else "/api/v4/audit/events"
-    return _get(path, list[AuditEvent], query=query)
+    return _list(path, AuditEvent, limit or _A_PAGE, query=query)
 
 
 def health() -> Call[Health]:
@@ -475,6 +477,20 @@ def metrics() -> Call[str]:
 
 def _get(template: str, answer: type[T], *, query: Mapping[str, object] | None = None, **path: object) -> Call[T]:
     return Call("GET", template, _data(answer), path_values=_texts(path), query=_given(query or {}))
+
+
+def _list(
+    template: str, entry: type[T], most: int | None = None, *, query: Mapping[str, object] | None = None
+) -> Call[list[T]]:
+    """All entries of a list where no number is given."""
+    adapter: TypeAdapter[Envelope[list[T]]] = _adapter(Envelope[list[entry]])
+
+    def read(body: bytes) -> list[T]:
+        return Entries(adapter.validate_json(body).data)
+
+    most = sys.maxsize if most is None else most
+    limit = min(most, MOST_ON_A_PAGE)
+    return Call("GET", template, read, query=_given({**(query or {}), "limit": limit}), most=most)
 
 
 def _post(

@@ -14,7 +14,7 @@ import httpx
 from promptcraft_sdk.client import api
 from promptcraft_sdk.client.credentials import Credentials
 from promptcraft_sdk.client.errors import ApiError, TimedOut, Unreachable
-from promptcraft_sdk.client.wire import Call
+from promptcraft_sdk.client.wire import Call, Entries
 
 T = TypeVar("T")
 
@@ -62,6 +62,14 @@ class Client:
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     def send(self, call: Call[T]) -> T:
+        """What the call brings; a list is gathered page by page."""
+        answer = self._send(call)
+        page = answer
+        while (further := self._wire.further(call, answer, page)) is not None:
+            page = self._send(further)
+        return answer
+
+    def _send(self, call: Call[T]) -> T:
         if call.signed and self.credentials.due:
             self._renew()
         try:
@@ -146,6 +154,14 @@ class AsyncClient:
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     async def send(self, call: Call[T]) -> T:
+        """What the call brings; a list is gathered page by page."""
+        answer = await self._send(call)
+        page = answer
+        while (further := self._wire.further(call, answer, page)) is not None:
+            page = await self._send(further)
+        return answer
+
+    async def _send(self, call: Call[T]) -> T:
         used = self.credentials.access_token
         if call.signed and self.credentials.due:
             await self._renew(used)
@@ -232,6 +248,13 @@ class _Wire:
             "headers": call.headers(self.credentials.access_token),
             "timeout": httpx.Timeout(call.time_limit, connect=min(_CONNECT_SECONDS, call.time_limit)),
         }
+
+    def further(self, call: Call[T], answer: T, page: T) -> Call[T] | None:
+        """The call for the page after this one, which is added to the answer."""
+        if isinstance(answer, Entries) and isinstance(page, Entries) and page is not answer:
+            answer.extend(page)
+            answer.cursor = page.cursor
+        return call.further(answer)
 
     def keep(self, credentials: Credentials) -> Credentials:
         self.credentials = credentials

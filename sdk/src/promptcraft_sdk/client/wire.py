@@ -1,10 +1,11 @@
 """How one call is put on the wire and read from it: no input or output here, so both clients share it."""
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +14,14 @@ from promptcraft_sdk.client.errors import ApiError, FieldProblem, UnexpectedAnsw
 T = TypeVar("T")
 
 DEFAULT_TIME_LIMIT = 30.0
+MOST_ON_A_PAGE = 200
+_NEXT = re.compile(r'<([^>]*)>;\s*rel="?next"?')
+
+
+class Entries(list[T]):
+    """A list, or the first of it: `cursor` names the place to go on from, where there is more."""
+
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Call(Generic[T]):
     time_limit: float = DEFAULT_TIME_LIMIT
     signed: bool = True
     key: str = ""
+    # How many entries of a list to gather, page after page.
+    most: int = 0
 
     @property
     def path(self) -> str:
@@ -58,7 +69,10 @@ class Call(Generic[T]):
         if not 200 <= status < 300:
             raise problem(status, headers, body)
         try:
-            return self.read(body)
+            answer = self.read(body)
+            if isinstance(answer, Entries):
+                answer.cursor = _cursor(headers)
+            return answer
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = "/".join(str(part) for part in first["loc"]) or "the body"
@@ -66,6 +80,14 @@ class Call(Generic[T]):
                 f"{self.method} {self.path} answered {status} with something else than the platform would: "
                 f"{where}: {first['msg']}"
             ) from error
+
+    def further(self, answer: T) -> "Call[T] | None":
+        """The call for the next page of a list; None where there is enough of it, or nothing more."""
+        missing = self.most - len(answer) if isinstance(answer, Entries) else 0
+        if not isinstance(answer, Entries) or missing <= 0 or not answer.cursor:
+            return None
+        limit = min(missing, MOST_ON_A_PAGE)
+        return replace(self, query={**self.query, "cursor": answer.cursor, "limit": str(limit)})
 
 
 def reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
@@ -84,6 +106,11 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         request_id=_text(document, "request_id") or headers.get("x-request-id", ""),
         errors=_field_problems(document.get("errors")),
     )
+
+
+def _cursor(headers: Mapping[str, str]) -> str:
+    following = _NEXT.search(headers.get("link", ""))
+    return parse_qs(urlsplit(following[1]).query).get("cursor", [""])[0] if following else ""
 
 
 def _document(body: bytes) -> dict[str, Any]:

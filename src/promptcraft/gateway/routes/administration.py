@@ -16,7 +16,7 @@ from promptcraft.gateway.schemas import (
     ProviderTested,
 )
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.gateway import (
     MODEL_CALLED,
     POLICY_CHANGED,
@@ -36,9 +36,9 @@ Name = Annotated[str, Path(max_length=500)]
 
 
 @router.get("/providers")
-async def providers(session: Session, gateway: OwnGateway, actor: Reader) -> Envelope[list[Provider]]:
+async def providers(session: Session, gateway: OwnGateway, actor: Reader, page: AskedPage) -> Envelope[list[Provider]]:
     """Your organisation's providers of models in the order in which they are asked, then the platform's."""
-    return Envelope(data=await service.providers(session, actor, gateway))
+    return Envelope(data=await service.providers(session, actor, gateway, page))
 
 
 @router.post("/providers", status_code=201)

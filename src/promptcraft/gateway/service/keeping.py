@@ -42,22 +42,22 @@ from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.errors import FieldProblem
 from promptcraft.kernel.idempotency import Once, claim_for
 from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.pages import Page
 
 _TEST = "Answer with the single word: ready"
 _TEST_TOKENS = 16
 
 
-async def providers(session: AsyncSession, actor: Actor, gateway: Gateway) -> list[Provider]:
+async def providers(session: AsyncSession, actor: Actor, gateway: Gateway, page: Page) -> list[Provider]:
     """Those of the organisation in the order in which they are asked, then the platform's."""
-    mine = ProviderRow.org_id == actor.org_id
-    rows = await session.scalars(select(ProviderRow).where(mine).order_by(ProviderRow.priority, ProviderRow.name))
+    rows = await session.scalars(select(ProviderRow).where(ProviderRow.org_id == actor.org_id))
     own = [_provider(row) for row in rows]
     asked = (await policy_of(session, actor.org_id)).platform_providers
     given = [
         Provider(name=one.name, kind=one.endpoint.kind, base_url=None, enabled=asked, platform=True)
         for one in gateway.catalogues.given
     ]
-    return own + given
+    return page.of_list(own + given, lambda one: ("given" if one.platform else f"asked {one.priority:09}", one.name))
 
 
 async def provider(session: AsyncSession, actor: Actor, name: str) -> Provider:

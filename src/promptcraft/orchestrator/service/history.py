@@ -13,6 +13,7 @@ from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_ABANDONED, FEEDBACK_GIVEN
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.idempotency import KeyInUse, Once, claim_for, take_over
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Permission
 from promptcraft.orchestrator.errors import ExecutionNotFinished
 from promptcraft.orchestrator.schemas import (
@@ -56,13 +57,13 @@ async def done_before(session: AsyncSession, actor: Actor, once: Once, execution
     return earlier
 
 
-async def executions(session: AsyncSession, actor: Actor, limit: int) -> list[ExecutionEntry]:
+async def executions(session: AsyncSession, actor: Actor, page: Page) -> list[ExecutionEntry]:
     """The newest first: the actor's own, or the organisation's where they may read all."""
     which = [ExecutionRow.org_id == actor.org_id]
     if not actor.may(Permission.EXECUTION_READ_ALL):
         which.append(ExecutionRow.user_id == actor.user_id)
-    newest = select(ExecutionRow).where(*which).order_by(ExecutionRow.created_at.desc(), ExecutionRow.id.desc())
-    rows = (await session.scalars(newest.limit(limit))).all()
+    by = ExecutionRow.created_at, ExecutionRow.id
+    rows = await page.of(session, select(ExecutionRow).where(*which), *by, newest_first=True)
     prompts = await _prompts(session, actor, rows)
     return [
         ExecutionEntry(
