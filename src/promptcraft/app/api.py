@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from promptcraft.app import health
+from promptcraft.app.limits import public_within_limits
 from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
@@ -38,8 +39,9 @@ def make_app(process: Process) -> FastAPI:
     parts = Parts.make(process)
     app.state.parts = parts
     parts.install(app)
-    for router in (health.router, *routers()):
-        app.include_router(router)
+    app.include_router(health.router)
+    for router in routers():
+        app.include_router(router, dependencies=[public_within_limits])
     install_problem_handlers(app)
     return app
 

@@ -35,7 +35,9 @@ class RequestContext:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer["status"] = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", work.request_id.encode())]
+                earned = {"x-request-id": work.request_id, **work.answer_headers}
+                added = [(name.encode(), value.encode()) for name, value in earned.items()]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         parent = propagate.extract(headers)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -251,9 +251,10 @@ class _Wire:
 
     def further(self, call: Call[T], answer: T, page: T) -> Call[T] | None:
         """The call for the page after this one, which is added to the answer."""
-        if isinstance(answer, Entries) and isinstance(page, Entries) and page is not answer:
-            answer.extend(page)
-            answer.cursor = page.cursor
+        if page is not answer:
+            gathered, added = cast("Entries[Any]", answer), cast("Entries[Any]", page)
+            gathered.extend(added)
+            gathered.cursor = added.cursor
         return call.further(answer)
 
     def keep(self, credentials: Credentials) -> Credentials:

@@ -70,9 +70,6 @@ class Call(Generic[T]):
             raise problem(status, headers, body)
         try:
             answer = self.read(body)
-            if isinstance(answer, Entries):
-                answer.cursor = _cursor(headers)
-            return answer
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = "/".join(str(part) for part in first["loc"]) or "the body"
@@ -80,14 +77,19 @@ class Call(Generic[T]):
                 f"{self.method} {self.path} answered {status} with something else than the platform would: "
                 f"{where}: {first['msg']}"
             ) from error
+        if isinstance(answer, Entries):
+            answer.cursor = _cursor(headers)
+        return cast("T", answer)
 
     def further(self, answer: T) -> "Call[T] | None":
         """The call for the next page of a list; None where there is enough of it, or nothing more."""
-        missing = self.most - len(answer) if isinstance(answer, Entries) else 0
-        if not isinstance(answer, Entries) or missing <= 0 or not answer.cursor:
+        if not isinstance(answer, Entries):
             return None
-        limit = min(missing, MOST_ON_A_PAGE)
-        return replace(self, query={**self.query, "cursor": answer.cursor, "limit": str(limit)})
+        entries = cast("Entries[Any]", answer)
+        limit = min(self.most - len(entries), MOST_ON_A_PAGE)
+        if limit <= 0 or not entries.cursor:
+            return None
+        return replace(self, query={**self.query, "cursor": entries.cursor, "limit": str(limit)})
 
 
 def reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
