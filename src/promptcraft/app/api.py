@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from promptcraft.app import health
+from promptcraft.app.edge import at_the_edge
 from promptcraft.app.limits import public_within_limits
 from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
-from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.problems import install_problem_handlers
 
@@ -47,5 +47,5 @@ def make_app(process: Process) -> FastAPI:
 
 
 def make_asgi(process: Process) -> ASGIApp:
-    """The application as a server runs it: inside the context that also answers for what nobody foresaw."""
-    return RequestContext(make_app(process))
+    """The application as a server runs it."""
+    return at_the_edge(make_app(process), process.settings.app.trusted_proxies)

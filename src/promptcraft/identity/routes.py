@@ -78,9 +78,8 @@ async def authenticate_request(request: Request) -> Actor:
 
 
 @router.post("/auth/token", dependencies=[public("this is how one gets credentials", LOGIN_SUCCEEDED)])
-async def token(given: TokenRequest, identity: OwnIdentity, response: Response) -> Tokens:
+async def token(given: TokenRequest, identity: OwnIdentity) -> Tokens:
     """Sign in with username and password, or take a new access token for a session."""
-    response.headers["Cache-Control"] = "no-store"
     if given.session is not None:
         return await service.renew(identity, given.session.get_secret_value())
     password = given.password.get_secret_value() if given.password else ""
@@ -126,10 +125,8 @@ async def make_api_key(
     request: ApiKeyRequest,
     session: Session,
     actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE, API_KEY_MADE)],
-    response: Response,
 ) -> Envelope[NewApiKey]:
     """Make a key for a program of yours. The answer holds it, and nothing else ever does."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.api_keys.make(session, actor, request))
 
 
@@ -147,10 +144,8 @@ async def rotate_api_key(
     request: ApiKeyRotation,
     session: Session,
     actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE, API_KEY_ROTATED)],
-    response: Response,
 ) -> Envelope[NewApiKey]:
     """Take a new key in the place of yours; the old one works on for the overlap, so that no call fails."""
-    response.headers["Cache-Control"] = "no-store"
     overlap = timedelta(hours=request.overlap_hours)
     return Envelope(data=await service.api_keys.rotate(session, actor, key_id, overlap))
 
@@ -189,10 +184,8 @@ async def begin_second_factor(
     session: Session,
     identity: OwnIdentity,
     actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_BEGUN)],
-    response: Response,
 ) -> Envelope[SecondFactorSecret]:
     """A secret for your authenticator; it is in force once you have confirmed it with a code."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.second_factor.begin(session, identity.second_factors, actor))
 
 
@@ -202,10 +195,8 @@ async def confirm_second_factor(
     session: Session,
     identity: OwnIdentity,
     actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_CONFIRMED)],
-    response: Response,
 ) -> Envelope[RecoveryCodes]:
     """From here on signing in needs a code. The answer holds the recovery codes, once: keep them."""
-    response.headers["Cache-Control"] = "no-store"
     code = given.code.get_secret_value()
     return Envelope(data=await service.second_factor.confirm(session, identity.second_factors, actor, code))
 
@@ -234,10 +225,8 @@ async def invite_user(
     request: UserInvitation,
     session: Session,
     actor: Annotated[Actor, requires(Permission.USER_MANAGE, USER_INVITED)],
-    response: Response,
 ) -> Envelope[Invitation]:
     """Add somebody, who sets their own password by the one-time invitation in the answer within 7 days."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.invitations.invite(session, actor, request))
 
 
@@ -254,10 +243,8 @@ async def invite_user_again(
     user_id: UUID,
     session: Session,
     actor: Annotated[Actor, requires(Permission.USER_MANAGE, USER_INVITED)],
-    response: Response,
 ) -> Envelope[Invitation]:
     """A new one-time way to set a password, for somebody who lost theirs or never used the first."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.invitations.invite_again(session, actor, user_id))
 
 
@@ -358,10 +345,8 @@ async def found_organisation(
     request: OrganisationFounding,
     db: Db,
     actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE, ORGANISATION_FOUNDED)],
-    response: Response,
 ) -> Envelope[OrganisationFounded]:
     """Make an organisation; the answer holds the one-time invitation of its first administrator."""
-    response.headers["Cache-Control"] = "no-store"
     organisation, invitation = await service.organisations.found(db, actor, request)
     return Envelope(data=OrganisationFounded(organization=organisation, administrator=invitation))
 

@@ -35,9 +35,8 @@ class RequestContext:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer["status"] = message["status"]
-                earned = {"x-request-id": work.request_id, **work.answer_headers}
-                added = [(name.encode(), value.encode()) for name, value in earned.items()]
-                message["headers"] = [*message["headers"], *added]
+                earned = {"x-request-id": work.request_id, **work.answer_headers}.items()
+                message["headers"] = [*message["headers"], *((name.encode(), text.encode()) for name, text in earned)]
             await send(message)
 
         parent = propagate.extract(headers)

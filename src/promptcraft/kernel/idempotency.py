@@ -98,7 +98,6 @@ async def claim(session: AsyncSession, actor: Actor, once: Once) -> Answer | Non
 
 
 async def keep(session: AsyncSession, actor: Actor, once: Once, answer: Answer) -> None:
-    """What the request that claimed the key is answered, committed with its change."""
     sealed = sealer().seal(actor.org_id, actor.user_id, answer.body, once.key.hex())
     given = {"status": answer.status, "location": answer.location}
     values = {**given, "answer": sealed.ciphertext, "sealed_by": sealed.key_id}
