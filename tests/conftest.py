@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from promptcraft.app.api import make_app
+from promptcraft.app.edge import at_the_edge
 from promptcraft.app.parts import Parts
 from promptcraft.app.process import Process, open_process
 from promptcraft.app.up.servers import EmbeddedServers, Urls, embedded_servers
 from promptcraft.identity import found_organisation
-from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.db import Database
 from promptcraft.migrations import upgrade
 from promptcraft.settings import load_settings
@@ -115,7 +115,7 @@ async def platform(
     async with app.router.lifespan_context(app):
         acme = await found_organisation(process.db, "acme", "Acme")
         rival = await found_organisation(process.db, "rival", "Rival")
-        yield Platform(process, app, RequestContext(app), parts, acme.id, rival.id)
+        yield Platform(process, app, at_the_edge(app, process.settings.app.trusted_proxies), parts, acme.id, rival.id)
     await process.close()
 
 

@@ -9,12 +9,13 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "d69caf33faee109108530d993536fec784d29ebd0244796c37a9fdea597613d1")
+APPLIED = (3, "17852df8ae0f741a45273c112ba6f7c22be686e543932687abdc34d4746bfd34")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
     "kernel.standing_job": "SELECT, INSERT, UPDATE",  # periodic work has no organisation
     "kernel.outbox": "SELECT, DELETE",  # which organisations have facts waiting; forgetting delivered ones
+    "kernel.idempotency_key": "SELECT, DELETE",  # forgetting what is a day old
     "audit.event": "SELECT",  # sequencing
     "orchestrator.workflow_executions": "SELECT",  # what a dead process left running is found across organisations
     "identity.organisation": "SELECT",  # who signs in is looked up by name or session, before the organisation is known
@@ -35,6 +36,7 @@ OPERATIONAL = {
     "kernel.job_step": "likewise",
     "kernel.standing_job": "when periodic work ran last",
     "kernel.outbox": "facts on their way, deleted once delivered",
+    "kernel.idempotency_key": "what a request was answered, committed with its change, whose event it is",
     "audit.event": "the log itself",
     "identity.login_attempt": "counters of the throttle; each attempt is an event of its own",
     "identity.session_credential": "issued with a login or a renewal, each of which is an event",

@@ -22,6 +22,7 @@ from tests.sdk_client.troubled_server import (
 
 REALTIME = "GET /api/v4/analytics/realtime"
 EXECUTION = UUID(int=1)
+KEYS = "POST /api/v4/api-keys"
 FEEDBACK = f"POST /api/v4/executions/{EXECUTION}/feedback"
 
 
@@ -54,9 +55,32 @@ def test_a_question_whose_connection_broke_is_asked_once_more(server, client, fa
 
 @pytest.mark.parametrize("fault", [reset, break_off])
 def test_a_request_that_changes_something_is_never_sent_twice(server, client, fault):
-    server.on(FEEDBACK, fault, data({}))
+    server.on(KEYS, fault, data({}))
 
     with pytest.raises(Unreachable):
+        client.send(api.create_api_key("nightly"))
+
+    assert server.paths() == [KEYS]
+
+
+@pytest.mark.parametrize("fault", [reset, break_off])
+def test_a_request_with_a_key_is_sent_again_with_the_same_until_the_first_is_done(server, client, fault):
+    in_use = problem(409, code="idempotency_key_in_use", title="still being worked on")
+    given = {"rating": 5, "comment": "", "execution_id": str(EXECUTION), "given_at": "2026-01-01T00:00:00Z"}
+    server.on(FEEDBACK, fault, in_use, data(given))
+
+    assert client.send(feedback()).rating == 5
+
+    keys = [asked.key for asked in server.asked]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert keys[0] != feedback().headers("")["Idempotency-Key"]
+
+
+def test_a_key_that_somebody_else_uses_is_not_waited_for(server, client):
+    server.on(FEEDBACK, problem(409, code="idempotency_key_in_use", title="still being worked on"))
+
+    with pytest.raises(ApiError, match="still being worked on"):
         client.send(feedback())
 
     assert server.paths() == [FEEDBACK]

@@ -19,6 +19,7 @@ class Asked(NamedTuple):
     path: str
     token: str
     body: bytes
+    key: str
 
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -54,7 +55,7 @@ def troubled_server() -> Iterator[TroubledServer]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            troubled.asked.append(Asked(self.command, self.path, token, body))
+            troubled.asked.append(Asked(self.command, self.path, token, body, self.headers.get("Idempotency-Key", "")))
             troubled.next_answer(self.command, self.path)(self)
 
         do_GET = do_POST = do_DELETE = handle_any

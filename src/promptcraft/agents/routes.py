@@ -22,7 +22,7 @@ from promptcraft.agents.schemas import (
 )
 from promptcraft.agents.service import Factory
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.agents import (
     AGENT_DELETED,
     AGENT_EVALUATED,
@@ -31,10 +31,11 @@ from promptcraft.kernel.audit.catalogue.agents import (
     KNOWLEDGE_UPLOADED,
 )
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.repeats import RepeatableRoute, done_once
 from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment
 
-router = APIRouter(prefix="/api/v4/admin", tags=["agents"])
+router = APIRouter(prefix="/api/v4/admin", tags=["agents"], route_class=RepeatableRoute)
 
 
 async def _factory(request: Request) -> Factory:
@@ -47,7 +48,7 @@ Reader = Annotated[Actor, requires(Permission.AGENT_READ)]
 AgentPath = Annotated[str, Path(max_length=500), Storable]
 
 
-@router.post("/agents/create", status_code=202)
+@router.post("/agents/create", status_code=202, dependencies=[done_once])
 async def create_agent(
     request: AgentCreate,
     response: Response,
@@ -77,11 +78,12 @@ async def deployment_status(deployment_id: UUID, actor: Reader, session: Session
 async def list_agents(
     actor: Reader,
     session: Session,
+    page: AskedPage,
     status: AgentStatus | None = None,
     domain: Annotated[Annotated[str, Storable] | None, Query(max_length=200)] = None,
 ) -> Envelope[list[Agent]]:
     """The organisation's agents by name."""
-    return Envelope(data=await service.list_agents(session, actor, status=status, domain=domain))
+    return Envelope(data=await service.list_agents(session, actor, page, status=status, domain=domain))
 
 
 @router.get("/agents/{name}")
@@ -122,7 +124,7 @@ async def agent_repository(name: AgentPath, actor: Reader, factory: OwnFactory) 
     return Response(bundle, media_type="application/x-git-bundle", headers={"Content-Disposition": disposition})
 
 
-@router.post("/agents/{name}/deploy", status_code=202)
+@router.post("/agents/{name}/deploy", status_code=202, dependencies=[done_once])
 async def deploy_agent(
     name: AgentPath,
     request: DeployRequest,

@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from promptcraft.app import health
+from promptcraft.app.edge import at_the_edge
+from promptcraft.app.limits import public_within_limits
 from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
-from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.problems import install_problem_handlers
@@ -51,8 +52,9 @@ def make_app(process: Process) -> FastAPI:
     parts = Parts.make(process)
     app.state.parts = parts
     parts.install(app)
-    for router in (health.router, *routers()):
-        app.include_router(router)
+    app.include_router(health.router)
+    for router in routers():
+        app.include_router(router, dependencies=[public_within_limits])
     install_problem_handlers(app)
     return app
 
@@ -67,5 +69,5 @@ async def _start(parts: Parts) -> None:
 
 
 def make_asgi(process: Process) -> ASGIApp:
-    """The application as a server runs it: inside the context that also answers for what nobody foresaw."""
-    return RequestContext(make_app(process))
+    """The application as a server runs it."""
+    return at_the_edge(make_app(process), process.settings.app.trusted_proxies)

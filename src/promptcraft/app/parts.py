@@ -10,6 +10,7 @@ from promptcraft.agents import Factory, Limits, Places, Supplies
 from promptcraft.agents.routes import router as agents_router
 from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
+from promptcraft.app.limits import within_limits
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
 from promptcraft.gateway import Gateway, open_gateway
@@ -20,6 +21,7 @@ from promptcraft.identity.routes import router as identity_router
 from promptcraft.kernel.partitions import keep_partitions
 from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
+from promptcraft.quotas import open_limits
 from promptcraft.registry import SocketUpstream
 from promptcraft.runtime import isolation_report
 
@@ -64,7 +66,8 @@ class Parts:
         """Put within reach of the routes what they ask the application's state for."""
         app.state.db = self.process.db
         app.state.redis = self.process.redis
-        app.state.authenticate = authenticate_request
+        app.state.limits = open_limits(self.process.db, self.process.redis, self.process.settings.quotas)
+        app.state.authenticate = within_limits(authenticate_request, app.state.limits)
         app.state.identity = self.identity
         app.state.zen = self.zen
         app.state.factory = self.factory

@@ -27,8 +27,7 @@ def main(gate: int | None, listen_fd: int | None) -> int:
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        proxy_headers=bool(settings.app.trusted_proxies),
-        forwarded_allow_ips=list(settings.app.trusted_proxies),
+        proxy_headers=False,  # app/edge.py does that
     )
     sockets = None if listen_fd is None else [socket.socket(fileno=listen_fd)]
     uvicorn.Server(config).run(sockets=sockets)

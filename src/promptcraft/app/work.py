@@ -7,6 +7,7 @@ from promptcraft.app.parts import Parts
 from promptcraft.gateway.tasks import STANDING_JOBS as GATEWAY_JOBS
 from promptcraft.identity import forget_revocations
 from promptcraft.kernel import outbox
+from promptcraft.kernel.idempotency import forget_keys
 from promptcraft.kernel.jobs import JobKind, StandingJob
 from promptcraft.kernel.partitions import keep_partitions
 from promptcraft.orchestrator.tasks import STANDING_JOBS as ORCHESTRATOR_JOBS
@@ -25,6 +26,7 @@ def standing_jobs_of(parts: Parts) -> dict[str, StandingJob]:
     jobs = [
         StandingJob(outbox.RELAY, 2.0, lambda db: outbox.relay(db, consumers), woken=True),
         StandingJob("outbox.forget", _HOUR, outbox.forget_delivered),
+        StandingJob("idempotency_keys.forget", _HOUR, forget_keys),
         StandingJob("partitions.keep", _HOUR, keep_partitions),
         StandingJob("revocations.forget", _HOUR, forget_revocations),
         *factory_jobs(parts.factory),

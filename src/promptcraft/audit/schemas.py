@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from promptcraft.kernel.pages import MOST
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -82,4 +84,6 @@ class AuditQuery(BaseModel):
     request_id: Annotated[
         str | None, Field(max_length=128, pattern=r"^[!-~]+$", description="as X-Request-ID of an answer names it")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    # What the page is asked by; a query's model has to name everything that there is.
+    limit: Annotated[int, Field(ge=1, le=MOST, description="How many entries at most")] = 50
+    cursor: Annotated[str | None, Field(description="Where to go on: from the `Link` of the page before")] = None

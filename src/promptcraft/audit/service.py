@@ -13,6 +13,7 @@ from promptcraft.audit.schemas import AuditEvent, AuditQuery
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit import AuditEventRow, Sealed, events, sealer
 from promptcraft.kernel.ids import time_of
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -21,11 +22,12 @@ _CLOCKS_APART = timedelta(minutes=1)
 _CHANGED = "[changed after it was written]"
 
 
-async def read_events(session: AsyncSession, actor: Actor, query: AuditQuery) -> list[AuditEvent]:
+async def read_events(session: AsyncSession, actor: Actor, query: AuditQuery, page: Page) -> list[AuditEvent]:
     """Give the events of the actor's organisation that the query asks for, the newest first."""
     rows = select(AuditEventRow.canonical).where(AuditEventRow.org_id == actor.org_id, *_conditions(query))
-    newest = rows.order_by(AuditEventRow.occurred_at.desc(), AuditEventRow.event_id.desc()).limit(query.limit)
-    return [_opened(actor.org_id, orjson.loads(canonical)) for canonical in await session.scalars(newest)]
+    by = AuditEventRow.occurred_at, AuditEventRow.event_id
+    found: list[str] = await page.of(session, rows, *by, newest_first=True)
+    return [_opened(actor.org_id, orjson.loads(canonical)) for canonical in found]
 
 
 def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:

@@ -36,7 +36,7 @@ from promptcraft.identity.schemas import (
 from promptcraft.identity.schemas import Session as SessionShown
 from promptcraft.identity.service import Identity
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Db, Envelope, Session, public, requires
+from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, public, requires
 from promptcraft.kernel.audit.catalogue.identity import (
     API_KEY_MADE,
     API_KEY_REVOKED,
@@ -78,9 +78,8 @@ async def authenticate_request(request: Request) -> Actor:
 
 
 @router.post("/auth/token", dependencies=[public("this is how one gets credentials", LOGIN_SUCCEEDED)])
-async def token(given: TokenRequest, identity: OwnIdentity, response: Response) -> Tokens:
+async def token(given: TokenRequest, identity: OwnIdentity) -> Tokens:
     """Sign in with username and password, or take a new access token for a session."""
-    response.headers["Cache-Control"] = "no-store"
     if given.session is not None:
         return await service.renew(identity, given.session.get_secret_value())
     password = given.password.get_secret_value() if given.password else ""
@@ -107,10 +106,10 @@ async def revoke(given: RevocationRequest, identity: OwnIdentity) -> None:
 
 @router.get("/api/v4/sessions")
 async def sessions(
-    session: Session, actor: Annotated[Actor, requires(Permission.SESSION_END)]
+    session: Session, actor: Annotated[Actor, requires(Permission.SESSION_END)], page: AskedPage
 ) -> Envelope[list[SessionShown]]:
     """Where you are signed in, the newest first."""
-    return Envelope(data=await service.sessions.listed(session, actor))
+    return Envelope(data=await service.sessions.listed(session, actor, page))
 
 
 @router.delete("/api/v4/sessions/{session_id}", status_code=204)
@@ -126,19 +125,17 @@ async def make_api_key(
     request: ApiKeyRequest,
     session: Session,
     actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE, API_KEY_MADE)],
-    response: Response,
 ) -> Envelope[NewApiKey]:
     """Make a key for a program of yours. The answer holds it, and nothing else ever does."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.api_keys.make(session, actor, request))
 
 
 @router.get("/api/v4/api-keys")
 async def api_keys(
-    session: Session, actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE)]
+    session: Session, actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE)], page: AskedPage
 ) -> Envelope[list[ApiKey]]:
     """Your keys, or all of your organisation's if you manage its users."""
-    return Envelope(data=await service.api_keys.listed(session, actor))
+    return Envelope(data=await service.api_keys.listed(session, actor, page))
 
 
 @router.post("/api/v4/api-keys/{key_id}/rotate", status_code=201)
@@ -147,10 +144,8 @@ async def rotate_api_key(
     request: ApiKeyRotation,
     session: Session,
     actor: Annotated[Actor, requires(Permission.API_KEY_MANAGE, API_KEY_ROTATED)],
-    response: Response,
 ) -> Envelope[NewApiKey]:
     """Take a new key in the place of yours; the old one works on for the overlap, so that no call fails."""
-    response.headers["Cache-Control"] = "no-store"
     overlap = timedelta(hours=request.overlap_hours)
     return Envelope(data=await service.api_keys.rotate(session, actor, key_id, overlap))
 
@@ -189,10 +184,8 @@ async def begin_second_factor(
     session: Session,
     identity: OwnIdentity,
     actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_BEGUN)],
-    response: Response,
 ) -> Envelope[SecondFactorSecret]:
     """A secret for your authenticator; it is in force once you have confirmed it with a code."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.second_factor.begin(session, identity.second_factors, actor))
 
 
@@ -202,10 +195,8 @@ async def confirm_second_factor(
     session: Session,
     identity: OwnIdentity,
     actor: Annotated[Actor, requires(Permission.SECOND_FACTOR_MANAGE, SECOND_FACTOR_CONFIRMED)],
-    response: Response,
 ) -> Envelope[RecoveryCodes]:
     """From here on signing in needs a code. The answer holds the recovery codes, once: keep them."""
-    response.headers["Cache-Control"] = "no-store"
     code = given.code.get_secret_value()
     return Envelope(data=await service.second_factor.confirm(session, identity.second_factors, actor, code))
 
@@ -222,9 +213,11 @@ async def remove_second_factor(
 
 
 @router.get("/api/v4/admin/users")
-async def users(session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)]) -> Envelope[list[User]]:
+async def users(
+    session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)], page: AskedPage
+) -> Envelope[list[User]]:
     """The users of your organisation, by name."""
-    return Envelope(data=await service.directory.users(session, actor))
+    return Envelope(data=await service.directory.users(session, actor, page))
 
 
 @router.post("/api/v4/admin/users", status_code=201)
@@ -232,10 +225,8 @@ async def invite_user(
     request: UserInvitation,
     session: Session,
     actor: Annotated[Actor, requires(Permission.USER_MANAGE, USER_INVITED)],
-    response: Response,
 ) -> Envelope[Invitation]:
     """Add somebody, who sets their own password by the one-time invitation in the answer within 7 days."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.invitations.invite(session, actor, request))
 
 
@@ -252,10 +243,8 @@ async def invite_user_again(
     user_id: UUID,
     session: Session,
     actor: Annotated[Actor, requires(Permission.USER_MANAGE, USER_INVITED)],
-    response: Response,
 ) -> Envelope[Invitation]:
     """A new one-time way to set a password, for somebody who lost theirs or never used the first."""
-    response.headers["Cache-Control"] = "no-store"
     return Envelope(data=await service.invitations.invite_again(session, actor, user_id))
 
 
@@ -317,9 +306,11 @@ async def set_groups_of_user(
 
 
 @router.get("/api/v4/admin/groups")
-async def groups(session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)]) -> Envelope[list[Group]]:
+async def groups(
+    session: Session, actor: Annotated[Actor, requires(Permission.USER_MANAGE)], page: AskedPage
+) -> Envelope[list[Group]]:
     """The groups of your organisation, by name."""
-    return Envelope(data=await service.groups.groups(session, actor))
+    return Envelope(data=await service.groups.groups(session, actor, page))
 
 
 @router.put("/api/v4/admin/groups/{name}/roles")
@@ -343,10 +334,10 @@ async def remove_group(
 
 @router.get("/api/v4/admin/organizations")
 async def organisations(
-    db: Db, actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE)]
+    db: Db, actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE)], page: AskedPage
 ) -> Envelope[list[OrganisationEntry]]:
     """Every organisation of the platform."""
-    return Envelope(data=await service.organisations.organisations(db))
+    return Envelope(data=await service.organisations.organisations(db, page))
 
 
 @router.post("/api/v4/admin/organizations", status_code=201)
@@ -354,10 +345,8 @@ async def found_organisation(
     request: OrganisationFounding,
     db: Db,
     actor: Annotated[Actor, requires(Permission.ORGANISATION_MANAGE, ORGANISATION_FOUNDED)],
-    response: Response,
 ) -> Envelope[OrganisationFounded]:
     """Make an organisation; the answer holds the one-time invitation of its first administrator."""
-    response.headers["Cache-Control"] = "no-store"
     organisation, invitation = await service.organisations.found(db, actor, request)
     return Envelope(data=OrganisationFounded(organization=organisation, administrator=invitation))
 

@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Depends, Request, params
+from fastapi import Depends, Query, Request, Response, params
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.kernel import context
+from promptcraft.kernel import context, pages
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.event import Event
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.errors import Forbidden
+from promptcraft.kernel.pages import MOST, Page
 from promptcraft.kernel.permissions import Permission
 
 T = TypeVar("T")
@@ -47,6 +48,28 @@ Db = Annotated[Database, Depends(_db)]
 
 # scope="function": commit before the answer is sent, so that a 201 is a promise kept
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+
+
+async def _page(
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="How many entries at most")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=1_000, description="Where to go on: from the `Link` of the page before")
+    ] = None,
+) -> Page:
+    filters = sorted(one for one in request.query_params.multi_items() if one[0] not in ("cursor", "limit"))
+    of_list = f"{request.url.path} {filters}"
+
+    def further(place: tuple[str, ...]) -> None:
+        url = request.url.include_query_params(cursor=pages.cursor(of_list, place))
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+    return Page(limit, pages.place_of(of_list, cursor) if cursor else (), further)
+
+
+# For routes that list: the Link of their answers leads to the next page.
+AskedPage = Annotated[Page, Depends(_page)]
 
 
 class Door:

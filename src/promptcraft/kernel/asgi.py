@@ -35,7 +35,8 @@ class RequestContext:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer["status"] = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", work.request_id.encode())]
+                earned = {"x-request-id": work.request_id, **work.answer_headers}.items()
+                message["headers"] = [*message["headers"], *((name.encode(), text.encode()) for name, text in earned)]
             await send(message)
 
         parent = propagate.extract(headers)

@@ -31,6 +31,8 @@ class WorkContext:
     # The audited action that the route declares (kernel.audit.Event), for the events of failures.
     action: object | None = None
     path_parameters: dict[str, str] = field(default_factory=dict[str, str])
+    # Headers of the answer that the work earned on its way, whatever the answer will be.
+    answer_headers: dict[str, str] = field(default_factory=dict[str, str])
     started: float = field(default_factory=time.perf_counter)
 
     def elapsed_ms(self) -> int:

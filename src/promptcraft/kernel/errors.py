@@ -21,6 +21,8 @@ class PlatformError(Exception):
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "The platform failed"
     next_step: str = "Try again; if it stays, give the request id to your administrator."
+    # How long to wait before another try, where that is known: the answer's Retry-After.
+    retry_after_seconds: int | None = None
 
     def __init__(
         self, detail: str | None = None, *, errors: Sequence[FieldProblem] = (), next_step: str | None = None
@@ -99,7 +101,7 @@ class Unavailable(PlatformError):
     code = "unavailable"
     title = "A part of the platform is not available"
     next_step = "Wait a moment, then try again; `/health` names the part."
-    retry_after_seconds: ClassVar[int] = 2
+    retry_after_seconds = 2
 
 
 class TimedOut(PlatformError):

@@ -23,9 +23,7 @@ from promptcraft.kernel.errors import (
     NotFound,
     PlatformError,
     TimedOut,
-    TooMany,
     Unauthenticated,
-    Unavailable,
 )
 from promptcraft.kernel.telemetry import get_logger
 
@@ -58,7 +56,7 @@ def problem(error: PlatformError, headers: Mapping[str, str] | None = None) -> J
     extra = dict(headers or {})
     if isinstance(error, Unauthenticated):
         extra["WWW-Authenticate"] = f'Bearer realm="promptcraft", error="{error.code}"'
-    if isinstance(error, TooMany | Unavailable):
+    if error.retry_after_seconds is not None:
         extra["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(body, error.status, extra, MEDIA_TYPE)
 

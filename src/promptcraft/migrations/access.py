@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 # One more with every change of what is applied; a test compares them. An older version leaves a newer one's rules.
-VERSION = 2
+VERSION = 3
 OWNER, APP, SYSTEM = "promptcraft_owner", "promptcraft_app", "promptcraft_system"
 
 
@@ -32,6 +32,7 @@ TABLES: dict[str, Access] = {
     "kernel.job_step": Access(app=READ_ADD_CHANGE),
     "kernel.standing_job": Access(app="", system=READ_ADD_CHANGE, tenant=False),
     "kernel.outbox": Access(app=READ_ADD_CHANGE, system="SELECT, DELETE"),
+    "kernel.idempotency_key": Access(app=READ_ADD_CHANGE, system="SELECT, DELETE"),
     "audit.event": Access(app=READ_ADD, system=READ),
     # `system` looks people up by name or session credential, before their organisation is known.
     "identity.organisation": Access(app=READ_ADD_CHANGE, system=READ),

@@ -3,16 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Db, Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_COMPLETED, FEEDBACK_GIVEN
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.repeats import GivenOnce, RepeatableRoute, done_once
 from promptcraft.orchestrator import service
 from promptcraft.orchestrator.schemas import Asked, Execution, ExecutionEntry, Feedback, FeedbackGiven
 
-router = APIRouter(prefix="/api/v4", tags=["executions"])
+router = APIRouter(prefix="/api/v4", tags=["executions"], route_class=RepeatableRoute)
 
 
 async def _zen(request: Request) -> service.Zen:
@@ -25,23 +26,24 @@ async def execute(
     db: Db,
     zen: Annotated[service.Zen, Depends(_zen)],
     actor: Annotated[Actor, requires(Permission.EXECUTION_RUN, EXECUTION_COMPLETED)],
+    once: GivenOnce,
 ) -> Envelope[Execution]:
     """Ask a question. Zen routes it to the agent that it is about, unless one is named; the answer carries citations.
 
     An agent that does not know answers 200 with `answered` false; so does a question that no agent seems to fit, with
     the agents that were weighed as `candidates`. One that fails answers 502, a dead one 503, the time limit 504.
     """
-    return Envelope(data=await service.execute(db, zen, actor, asked))
+    return Envelope(data=await service.execute(db, zen, actor, asked, once))
 
 
 @router.get("/executions")
 async def executions(
     session: Session,
     actor: Annotated[Actor, requires(Permission.EXECUTION_READ)],
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    page: AskedPage,
 ) -> Envelope[list[ExecutionEntry]]:
     """The newest executions first: your own, or your organisation's if you may read all."""
-    return Envelope(data=await service.executions(session, actor, limit))
+    return Envelope(data=await service.executions(session, actor, page))
 
 
 @router.get("/executions/{execution_id}")
@@ -52,7 +54,7 @@ async def execution(
     return Envelope(data=await service.execution(session, actor, execution_id))
 
 
-@router.post("/executions/{execution_id}/feedback", status_code=201)
+@router.post("/executions/{execution_id}/feedback", status_code=201, dependencies=[done_once])
 async def give_feedback(
     execution_id: UUID,
     given: FeedbackGiven,

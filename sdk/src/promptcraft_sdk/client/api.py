@@ -1,10 +1,12 @@
 """The API, one function a route: each makes the call that a Client or an AsyncClient sends."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter
 
@@ -45,7 +47,7 @@ from promptcraft_sdk.client.schemas import (
     Upload,
     User,
 )
-from promptcraft_sdk.client.wire import Call, reader
+from promptcraft_sdk.client.wire import MOST_ON_A_PAGE, Call, Entries, reader
 
 T = TypeVar("T")
 
@@ -53,6 +55,8 @@ T = TypeVar("T")
 _ANSWER_MARGIN = 10.0
 _TRANSFER_TIME_LIMIT = 600.0
 _DEFAULT_EXECUTION_SECONDS = 30.0
+# Of lists that grow for ever.
+_A_PAGE = 50
 
 _AGENTS = "/api/v4/admin/agents"
 _SECOND_FACTOR = "/api/v4/me/second-factor"
@@ -105,7 +109,7 @@ def remove_second_factor(code: str) -> Call[None]:
 
 def sessions() -> Call[list[LoginSession]]:
     """Where one is signed in, the newest first."""
-    return _get("/api/v4/sessions", list[LoginSession])
+    return _list("/api/v4/sessions", LoginSession)
 
 
 def end_session(session_id: UUID) -> Call[None]:
@@ -122,7 +126,7 @@ def create_api_key(
 
 def api_keys() -> Call[list[ApiKey]]:
     """One's keys, or all of the organisation's for whoever manages its users."""
-    return _get(_API_KEYS, list[ApiKey])
+    return _list(_API_KEYS, ApiKey)
 
 
 def rotate_api_key(key_id: UUID, *, overlap_hours: int | None = None) -> Call[NewApiKey]:
@@ -150,7 +154,7 @@ def roles() -> Call[list[Role]]:
 
 
 def users() -> Call[list[User]]:
-    return _get(_USERS, list[User])
+    return _list(_USERS, User)
 
 
 def user(user_id: UUID) -> Call[User]:
@@ -200,7 +204,7 @@ def set_user_groups(user_id: UUID, groups: Sequence[str]) -> Call[User]:
 
 
 def groups() -> Call[list[Group]]:
-    return _get(_GROUPS, list[Group])
+    return _list(_GROUPS, Group)
 
 
 def set_group_roles(name: str, roles: Sequence[str]) -> Call[Group]:
@@ -214,7 +218,7 @@ def remove_group(name: str) -> Call[None]:
 
 def organisations() -> Call[list[OrganisationEntry]]:
     """Every organisation of the platform, for its administrators."""
-    return _get(_ORGANISATIONS, list[OrganisationEntry])
+    return _list(_ORGANISATIONS, OrganisationEntry)
 
 
 def found_organisation(slug: str, name: str, administrator: str) -> Call[OrganisationFounded]:
@@ -252,7 +256,7 @@ def upload_knowledge(archive: bytes, *, compressed: bool) -> Call[Upload]:
 
 def create_agent(request: AgentCreate | Mapping[str, Any]) -> Call[Creation]:
     """Start a creation; a mapping is sent as it is, so that the platform is the one to judge it."""
-    return _post(f"{_AGENTS}/create", Creation, request)
+    return _once(_post(f"{_AGENTS}/create", Creation, request))
 
 
 def creation(creation_id: UUID) -> Call[Progress]:
@@ -260,7 +264,7 @@ def creation(creation_id: UUID) -> Call[Progress]:
 
 
 def agents(*, status: str | None = None, domain: str | None = None) -> Call[list[Agent]]:
-    return _get(_AGENTS, list[Agent], query={"status": status, "domain": domain})
+    return _list(_AGENTS, Agent, query={"status": status, "domain": domain})
 
 
 def agent(name: str) -> Call[AgentDetail]:
@@ -291,7 +295,7 @@ def deploy_agent(
     name: str, *, environment: Environment = "development", restart_policy: str = "unless-stopped"
 ) -> Call[Deployment]:
     body = {"agent_name": name, "environment": environment, "restart_policy": restart_policy}
-    return _post(_AGENTS + "/{name}/deploy", Deployment, body, name=name)
+    return _once(_post(_AGENTS + "/{name}/deploy", Deployment, body, name=name))
 
 
 def evaluate_agent(
@@ -326,7 +330,7 @@ def execute(
     }
     body = {"query": query} | {name: value for name, value in optional.items() if value is not None}
     work = time_limit_seconds or _DEFAULT_EXECUTION_SECONDS
-    return _post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN)
+    return _once(_post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN))
 
 
 def execution(execution_id: UUID) -> Call[Execution]:
@@ -335,12 +339,12 @@ def execution(execution_id: UUID) -> Call[Execution]:
 
 def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Feedback]:
     body = {"rating": rating, "comment": comment}
-    return _post("/api/v4/executions/{execution_id}/feedback", Feedback, body, execution_id=execution_id)
+    return _once(_post("/api/v4/executions/{execution_id}/feedback", Feedback, body, execution_id=execution_id))
 
 
 def executions(*, limit: int | None = None) -> Call[list[ExecutionEntry]]:
-    """The newest executions first."""
-    return _get("/api/v4/executions", list[ExecutionEntry], query={"limit": limit})
+    """The newest executions first: so many of them, or a page."""
+    return _list("/api/v4/executions", ExecutionEntry, limit or _A_PAGE)
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -359,7 +363,7 @@ def chat(request: Mapping[str, Any], *, time_limit: float = 310.0) -> Call[dict[
 
 def model_providers() -> Call[list[ModelProvider]]:
     """Those of the organisation in the order in which they are asked, then the platform's."""
-    return _get(_PROVIDERS, list[ModelProvider])
+    return _list(_PROVIDERS, ModelProvider)
 
 
 def model_provider(name: str) -> Call[ModelProvider]:
@@ -367,7 +371,7 @@ def model_provider(name: str) -> Call[ModelProvider]:
 
 
 def add_model_provider(provider: Mapping[str, Any]) -> Call[ModelProvider]:
-    return _post(_PROVIDERS, ModelProvider, provider)
+    return _once(_post(_PROVIDERS, ModelProvider, provider))
 
 
 def change_model_provider(name: str, changes: Mapping[str, Any]) -> Call[ModelProvider]:
@@ -443,10 +447,9 @@ def audit_events(
         "actor": actor,
         "action": action,
         "request_id": request_id,
-        "limit": limit,
     }
     path = "/api/v4/platform/audit/events" if platform else "/api/v4/audit/events"
-    return _get(path, list[AuditEvent], query=query)
+    return _list(path, AuditEvent, limit or _A_PAGE, query=query)
 
 
 def health() -> Call[Health]:
@@ -476,6 +479,20 @@ def _get(template: str, answer: type[T], *, query: Mapping[str, object] | None =
     return Call("GET", template, _data(answer), path_values=_texts(path), query=_given(query or {}))
 
 
+def _list(
+    template: str, entry: type[T], most: int | None = None, *, query: Mapping[str, object] | None = None
+) -> Call[list[T]]:
+    """All entries of a list where no number is given."""
+    adapter: TypeAdapter[Envelope[list[T]]] = _adapter(Envelope[list[entry]])
+
+    def read(body: bytes) -> list[T]:
+        return Entries(adapter.validate_json(body).data)
+
+    most = sys.maxsize if most is None else most
+    limit = min(most, MOST_ON_A_PAGE)
+    return Call("GET", template, read, query=_given({**(query or {}), "limit": limit}), most=most)
+
+
 def _post(
     template: str,
     answer: type[T],
@@ -485,6 +502,11 @@ def _post(
     **path: object,
 ) -> Call[T]:
     return Call("POST", template, _data(answer), path_values=_texts(path), body=_json(body), time_limit=time_limit)
+
+
+def _once(call: Call[T]) -> Call[T]:
+    """The call with a key of its own: however often it is sent, it is done once."""
+    return replace(call, key=str(uuid4()))
 
 
 def _put(template: str, answer: type[T], body: Mapping[str, Any], **path: object) -> Call[T]:

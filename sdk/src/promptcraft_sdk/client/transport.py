@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,15 +14,18 @@ import httpx
 from promptcraft_sdk.client import api
 from promptcraft_sdk.client.credentials import Credentials
 from promptcraft_sdk.client.errors import ApiError, TimedOut, Unreachable
-from promptcraft_sdk.client.wire import Call
+from promptcraft_sdk.client.wire import Call, Entries
 
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 5.0
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# A question that can be asked twice is asked once more where the connection broke on the way.
+# A call that can be sent twice is sent once more where the connection broke on the way; and again while the platform
+# still works on what arrived the first time.
 _PAUSE_BEFORE_SECOND_TRY = 0.2
+_PAUSE_WHILE_IN_USE = 1.0
+_IN_USE = "idempotency_key_in_use"
 
 
 class Client:
@@ -59,6 +62,14 @@ class Client:
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     def send(self, call: Call[T]) -> T:
+        """What the call brings; a list is gathered page by page."""
+        answer = self._send(call)
+        page = answer
+        while (further := self._wire.further(call, answer, page)) is not None:
+            page = self._send(further)
+        return answer
+
+    def _send(self, call: Call[T]) -> T:
         if call.signed and self.credentials.due:
             self._renew()
         try:
@@ -84,7 +95,13 @@ class Client:
             if not self._wire.may_try_again_after(broken, call):
                 raise
         time.sleep(_PAUSE_BEFORE_SECOND_TRY)
-        return self._once(call)
+        deadline = time.monotonic() + call.time_limit
+        while True:
+            try:
+                return self._once(call)
+            except ApiError as refusal:
+                self._wire.check_in_use(refusal, call, deadline)
+            time.sleep(_PAUSE_WHILE_IN_USE)
 
     def _once(self, call: Call[T]) -> T:
         deadline = time.monotonic() + call.time_limit
@@ -137,6 +154,14 @@ class AsyncClient:
         return self._wire.keep(Credentials(username=username).renewed(token))
 
     async def send(self, call: Call[T]) -> T:
+        """What the call brings; a list is gathered page by page."""
+        answer = await self._send(call)
+        page = answer
+        while (further := self._wire.further(call, answer, page)) is not None:
+            page = await self._send(further)
+        return answer
+
+    async def _send(self, call: Call[T]) -> T:
         used = self.credentials.access_token
         if call.signed and self.credentials.due:
             await self._renew(used)
@@ -163,7 +188,13 @@ class AsyncClient:
             if not self._wire.may_try_again_after(broken, call):
                 raise
         await asyncio.sleep(_PAUSE_BEFORE_SECOND_TRY)
-        return await self._once(call)
+        deadline = time.monotonic() + call.time_limit
+        while True:
+            try:
+                return await self._once(call)
+            except ApiError as refusal:
+                self._wire.check_in_use(refusal, call, deadline)
+            await asyncio.sleep(_PAUSE_WHILE_IN_USE)
 
     async def _once(self, call: Call[T]) -> T:
         deadline = time.monotonic() + call.time_limit
@@ -218,6 +249,14 @@ class _Wire:
             "timeout": httpx.Timeout(call.time_limit, connect=min(_CONNECT_SECONDS, call.time_limit)),
         }
 
+    def further(self, call: Call[T], answer: T, page: T) -> Call[T] | None:
+        """The call for the page after this one, which is added to the answer."""
+        if page is not answer:
+            gathered, added = cast("Entries[Any]", answer), cast("Entries[Any]", page)
+            gathered.extend(added)
+            gathered.cursor = added.cursor
+        return call.further(answer)
+
     def keep(self, credentials: Credentials) -> Credentials:
         self.credentials = credentials
         if self._on_renewal is not None:
@@ -231,6 +270,11 @@ class _Wire:
     def may_try_again_after(self, broken: Unreachable, call: Call[Any]) -> bool:
         """Not where nobody listens: waiting a moment would only hide that."""
         return call.safe and not isinstance(broken.__cause__, httpx.ConnectError)
+
+    def check_in_use(self, refusal: ApiError, call: Call[Any], deadline: float) -> None:
+        """Raise the refusal, unless it says that the first try is under way still and there is time to wait for it."""
+        if not call.key or refusal.code != _IN_USE or time.monotonic() > deadline:
+            raise refusal
 
     def check(self, deadline: float, call: Call[Any]) -> None:
         """httpx limits the wait for each part of the answer; this limits all of them together."""

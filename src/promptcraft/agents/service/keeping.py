@@ -27,6 +27,7 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DELETED
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.jobs import Retry, StepContext, enqueue
+from promptcraft.kernel.pages import Page
 from promptcraft.registry import tool_contracts, unregister_server
 from promptcraft.runtime import (
     ENVIRONMENTS,
@@ -50,14 +51,14 @@ _STATUS_OF: dict[str, AgentStatus] = {
 
 
 async def list_agents(
-    session: AsyncSession, actor: Actor, *, status: AgentStatus | None = None, domain: str | None = None
+    session: AsyncSession, actor: Actor, page: Page, *, status: AgentStatus | None = None, domain: str | None = None
 ) -> list[Agent]:
-    """The organisation's agents by name."""
-    query = select(AgentRow).where(AgentRow.org_id == actor.org_id).order_by(AgentRow.name)
+    """The organisation's agents by name; a page holds fewer than its limit where `status` leaves some out."""
+    query = select(AgentRow).where(AgentRow.org_id == actor.org_id)
     if domain is not None:
         query = query.where(AgentRow.domain == domain)
     running = await _wanted(session, actor)
-    rows = (await session.scalars(query)).all()
+    rows = await page.of(session, query, AgentRow.name)
     found = [_agent(row, running.get(row.name, [])) for row in rows]
     return [agent for agent in found if status is None or agent.status == status]
 

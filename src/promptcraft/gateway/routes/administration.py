@@ -16,7 +16,7 @@ from promptcraft.gateway.schemas import (
     ProviderTested,
 )
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.gateway import (
     MODEL_CALLED,
     POLICY_CHANGED,
@@ -26,8 +26,9 @@ from promptcraft.kernel.audit.catalogue.gateway import (
     PROVIDER_REMOVED,
 )
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.repeats import GivenOnce, RepeatableRoute
 
-router = APIRouter(prefix="/api/v4/admin/models", tags=["models"])
+router = APIRouter(prefix="/api/v4/admin/models", tags=["models"], route_class=RepeatableRoute)
 
 Reader = Annotated[Actor, requires(Permission.MODEL_READ)]
 # Longer than any name can be, so that a name too long is one that does not exist, not a malformed path.
@@ -35,9 +36,9 @@ Name = Annotated[str, Path(max_length=500)]
 
 
 @router.get("/providers")
-async def providers(session: Session, gateway: OwnGateway, actor: Reader) -> Envelope[list[Provider]]:
+async def providers(session: Session, gateway: OwnGateway, actor: Reader, page: AskedPage) -> Envelope[list[Provider]]:
     """Your organisation's providers of models in the order in which they are asked, then the platform's."""
-    return Envelope(data=await service.providers(session, actor, gateway))
+    return Envelope(data=await service.providers(session, actor, gateway, page))
 
 
 @router.post("/providers", status_code=201)
@@ -45,9 +46,10 @@ async def add_provider(
     given: ProviderAdd,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_ADDED)],
+    once: GivenOnce,
 ) -> Envelope[Provider]:
     """Add a provider that speaks the OpenAI API; its key is kept sealed and never shown again."""
-    return Envelope(data=await service.add_provider(gateway, actor, given))
+    return Envelope(data=await service.add_provider(gateway, actor, given, once))
 
 
 @router.get("/providers/{name}")

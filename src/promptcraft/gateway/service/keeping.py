@@ -3,6 +3,7 @@
 import time
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import orjson
 from sqlalchemy import select
@@ -39,23 +40,24 @@ from promptcraft.kernel.audit.catalogue.gateway import (
 )
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.errors import FieldProblem
+from promptcraft.kernel.idempotency import Once, claim_for
 from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.pages import Page
 
 _TEST = "Answer with the single word: ready"
 _TEST_TOKENS = 16
 
 
-async def providers(session: AsyncSession, actor: Actor, gateway: Gateway) -> list[Provider]:
+async def providers(session: AsyncSession, actor: Actor, gateway: Gateway, page: Page) -> list[Provider]:
     """Those of the organisation in the order in which they are asked, then the platform's."""
-    mine = ProviderRow.org_id == actor.org_id
-    rows = await session.scalars(select(ProviderRow).where(mine).order_by(ProviderRow.priority, ProviderRow.name))
+    rows = await session.scalars(select(ProviderRow).where(ProviderRow.org_id == actor.org_id))
     own = [_provider(row) for row in rows]
     asked = (await policy_of(session, actor.org_id)).platform_providers
     given = [
         Provider(name=one.name, kind=one.endpoint.kind, base_url=None, enabled=asked, platform=True)
         for one in gateway.catalogues.given
     ]
-    return own + given
+    return page.of_list(own + given, lambda one: ("given" if one.platform else f"asked {one.priority:09}", one.name))
 
 
 async def provider(session: AsyncSession, actor: Actor, name: str) -> Provider:
@@ -63,7 +65,7 @@ async def provider(session: AsyncSession, actor: Actor, name: str) -> Provider:
     return _provider(await _row(session, actor, name))
 
 
-async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd) -> Provider:
+async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd, once: Once | None = None) -> Provider:
     """Raises ProviderNameTaken, RequestUnusable for an address where no provider may be."""
     await _look_at(gateway, given.base_url)
     provider_id, now = new_id(), clock.now()
@@ -76,9 +78,12 @@ async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd) -> Pr
         created_at=now,
         key_changed_at=now,
     )
-    once = adding.on_conflict_do_nothing(constraint="uq_provider_org_id_name").returning(ProviderRow)
+    unless_taken = adding.on_conflict_do_nothing(constraint="uq_provider_org_id_name").returning(ProviderRow)
     async with unit_of_work(gateway.db, actor) as session:
-        row = await session.scalar(once)
+        if once is not None and (earlier := await claim_for(session, actor, once, provider_id)) is not None:
+            once.replayed = True
+            return await _added(session, actor, earlier)
+        row = await session.scalar(unless_taken)
         if row is None:
             raise ProviderNameTaken(f"There is a provider {given.name}.")
         await audit.record(session, actor, PROVIDER_ADDED, resource=row.name, kind=row.kind, base_url=row.base_url)
@@ -174,6 +179,13 @@ async def _row(session: AsyncSession, actor: Actor, name: str) -> ProviderRow:
     if row is None:
         raise ProviderNotFound
     return row
+
+
+async def _added(session: AsyncSession, actor: Actor, provider_id: UUID) -> Provider:
+    row = await session.get(ProviderRow, (actor.org_id, provider_id))
+    if row is None:
+        raise ProviderNotFound
+    return _provider(row)
 
 
 async def _look_at(gateway: Gateway, base_url: str) -> None:

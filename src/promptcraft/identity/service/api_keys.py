@@ -34,6 +34,7 @@ from promptcraft.kernel.context import current
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.errors import FieldProblem
 from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Permission, permissions_of
 
 PREFIX = "pcat_"
@@ -56,10 +57,10 @@ async def make(session: AsyncSession, actor: Actor, request: ApiKeyRequest) -> N
     return _shown_once(row, key)
 
 
-async def listed(session: AsyncSession, actor: Actor) -> list[ApiKey]:
+async def listed(session: AsyncSession, actor: Actor, page: Page | None = None) -> list[ApiKey]:
     """The keys that the actor may see and that still open something, the newest first."""
     rows = select(ApiKeyRow).where(*_of(actor), ApiKeyRow.revoked_at.is_(None), ApiKeyRow.expires_at > clock.now())
-    return [_shown(row) for row in await session.scalars(rows.order_by(ApiKeyRow.id.desc()))]
+    return [_shown(row) for row in await (page or Page()).of(session, rows, ApiKeyRow.id, newest_first=True)]
 
 
 async def rotate(session: AsyncSession, actor: Actor, key_id: UUID, overlap: timedelta) -> NewApiKey:

@@ -33,6 +33,7 @@ from promptcraft.kernel.audit.catalogue.identity import (
     USER_RESUMED,
     USER_SUSPENDED,
 )
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Role, permissions_of
 
 # What somebody who leaves has no use for.
@@ -41,10 +42,10 @@ _OF_A_USER = (PasswordRow, InvitationRow, SecondFactorRow, RecoveryCodeRow, Grou
 _LOCK = func.pg_advisory_xact_lock(func.hashtextextended("identity.administrators", 0))
 
 
-async def users(session: AsyncSession, actor: Actor) -> list[User]:
+async def users(session: AsyncSession, actor: Actor, page: Page) -> list[User]:
     """The users of the actor's organisation, by name."""
-    rows = await session.scalars(select(UserRow).where(UserRow.org_id == actor.org_id).order_by(UserRow.username))
-    return await _shown(session, actor, list(rows))
+    rows = select(UserRow).where(UserRow.org_id == actor.org_id)
+    return await _shown(session, actor, await page.of(session, rows, UserRow.username))
 
 
 async def user(session: AsyncSession, actor: Actor, user_id: UUID) -> User:

@@ -1,7 +1,7 @@
 """Groups of an organisation, and the roles that all of their members hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -17,12 +17,17 @@ from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.identity import GROUP_MADE, GROUP_REMOVED, ROLE_BOUND, ROLE_UNBOUND
 from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Role
 
 
-async def groups(session: AsyncSession, actor: Actor) -> list[Group]:
+async def groups(session: AsyncSession, actor: Actor, page: Page) -> list[Group]:
     """The groups of the actor's organisation, by name."""
-    rows = list(await session.scalars(select(GroupRow).where(GroupRow.org_id == actor.org_id).order_by(GroupRow.name)))
+    rows = await page.of(session, select(GroupRow).where(GroupRow.org_id == actor.org_id), GroupRow.name)
+    return await _shown(session, actor, rows)
+
+
+async def _shown(session: AsyncSession, actor: Actor, rows: Sequence[GroupRow]) -> list[Group]:
     counted = select(GroupMemberRow.group_id, func.count()).where(GroupMemberRow.org_id == actor.org_id)
     members = {group_id: count for group_id, count in await session.execute(counted.group_by(GroupMemberRow.group_id))}
     roles = defaultdict[UUID | None, list[str]](list)
@@ -62,7 +67,7 @@ async def set_roles(session: AsyncSession, actor: Actor, name: str, roles: Itera
     await session.flush()
     await someone_administers(session, actor)
     await _tell_members(session, actor, row.id)
-    return next(group for group in await groups(session, actor) if group.name == name)
+    return (await _shown(session, actor, [row]))[0]
 
 
 async def remove(session: AsyncSession, actor: Actor, name: str) -> None:

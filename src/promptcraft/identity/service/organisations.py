@@ -21,14 +21,15 @@ from promptcraft.kernel import audit
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.identity import ORGANISATION_RESUMED, ORGANISATION_SUSPENDED
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Role, permissions_of
 
 
-async def organisations(db: Database) -> list[OrganisationEntry]:
+async def organisations(db: Database, page: Page) -> list[OrganisationEntry]:
     """Every organisation, by its short name."""
     users = select(UserRow.org_id, func.count()).where(UserRow.active).group_by(UserRow.org_id)
     async with system_unit_of_work(db) as session:
-        rows = list(await session.scalars(select(OrganisationRow).order_by(OrganisationRow.slug)))
+        rows = await page.of(session, select(OrganisationRow), OrganisationRow.slug)
         counted = {org_id: count for org_id, count in await session.execute(users)}
     return [_shown(row, counted.get(row.org_id, 0)) for row in rows]
 

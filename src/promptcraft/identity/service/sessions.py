@@ -45,6 +45,7 @@ from promptcraft.kernel.audit.catalogue.identity import (
 from promptcraft.kernel.context import current
 from promptcraft.kernel.db import system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.pages import Page
 
 PREFIX = "pcs_"
 _CREDENTIAL_BYTES = 32
@@ -171,21 +172,17 @@ async def _forget_credentials_of_past_sessions(session: AsyncSession, account: A
     await session.execute(delete(SessionCredentialRow).where(SessionCredentialRow.org_id == account.org_id, theirs))
 
 
-async def listed(session: AsyncSession, actor: Actor) -> list[Session]:
+async def listed(session: AsyncSession, actor: Actor, page: Page | None = None) -> list[Session]:
     """The actor's sessions that last, the newest first."""
-    query = (
-        select(SessionRow)
-        .where(
-            SessionRow.org_id == actor.org_id,
-            SessionRow.user_id == actor.user_id,
-            SessionRow.ended_at.is_(None),
-            SessionRow.expires_at > clock.now(),
-        )
-        .order_by(SessionRow.id.desc())
+    query = select(SessionRow).where(
+        SessionRow.org_id == actor.org_id,
+        SessionRow.user_id == actor.user_id,
+        SessionRow.ended_at.is_(None),
+        SessionRow.expires_at > clock.now(),
     )
     return [
         Session(id=row.id, created_at=row.created_at, expires_at=row.expires_at, current=row.id == actor.session_id)
-        for row in await session.scalars(query)
+        for row in await (page or Page()).of(session, query, SessionRow.id, newest_first=True)
     ]
 
 

@@ -19,6 +19,7 @@ from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_TIMED_OUT,
 )
 from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.idempotency import Once
 from promptcraft.kernel.ids import new_id, time_of
 from promptcraft.orchestrator.errors import ExecutionClosed
 from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Execution, ExecutionStatus, Step
@@ -26,6 +27,7 @@ from promptcraft.orchestrator.service import ledger
 from promptcraft.orchestrator.service.asking import Outcome, ask_in_turn
 from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
 from promptcraft.orchestrator.service.endpoints import running_endpoints
+from promptcraft.orchestrator.service.history import done_before
 from promptcraft.orchestrator.service.ledger import NO_COST, NO_TOKENS
 from promptcraft.orchestrator.service.planning import Plan, plan_for
 from promptcraft.orchestrator.service.routing import RoutingIndexes
@@ -53,15 +55,18 @@ class _Intent:
     grants: Mapping[str, str]
 
 
-async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Execution:
+async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked, once: Once | None = None) -> Execution:
     """Route a query to an agent, ask it, and keep what came of it.
 
-    Raises SessionNotFound, AgentNotFound, AgentNotRunning, NoAgents before anything is asked; AgentUnavailable,
-    AgentFailed, ExecutionTimedOut, ExecutionClosed with the execution's id once something was.
+    Raises KeyInUse, KeyReused, SessionNotFound, AgentNotFound, AgentNotRunning, NoAgents before anything is asked;
+    AgentUnavailable, AgentFailed, ExecutionTimedOut, ExecutionClosed with the execution's id once something was.
     """
     started = time.perf_counter()
+    execution_id = new_id()
     async with unit_of_work(db, actor) as session:
-        intent = await _intend(session, zen, actor, asked, started)
+        if once is not None and (earlier := await done_before(session, actor, once, execution_id)) is not None:
+            return earlier
+        intent = await _intend(session, zen, actor, asked, execution_id, started)
     if intent.plan.turns:
         deadline = started + asked.time_limit_seconds
         outcome = await ask_in_turn(
@@ -78,12 +83,13 @@ async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Executi
     return execution
 
 
-async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, started: float) -> _Intent:
+async def _intend(
+    session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, execution_id: UUID, started: float
+) -> _Intent:
     before = await begin_or_resume(session, actor, asked.session_id)
     index = await zen.indexes.of(session, actor)
     endpoints = await running_endpoints(session, actor, index.servers)
     plan = plan_for(asked, index, endpoints, before.last_agent)
-    execution_id = new_id()
     created_at = time_of(execution_id)
     session.add(
         ExecutionRow(

@@ -12,6 +12,8 @@ from promptcraft.kernel import audit, clock, outbox
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_ABANDONED, FEEDBACK_GIVEN
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.idempotency import KeyInUse, Once, claim_for, take_over
+from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Permission
 from promptcraft.orchestrator.errors import ExecutionNotFinished
 from promptcraft.orchestrator.schemas import (
@@ -37,13 +39,31 @@ async def execution(session: AsyncSession, actor: Actor, execution_id: UUID) -> 
     return ledger.execution_of(row, text)
 
 
-async def executions(session: AsyncSession, actor: Actor, limit: int) -> list[ExecutionEntry]:
+async def done_before(session: AsyncSession, actor: Actor, once: Once, execution_id: UUID) -> Execution | None:
+    """What an earlier request with this key came to; None where `execution_id` is the first, or the first failed.
+
+    Raises KeyInUse while it is under way, KeyReused.
+    """
+    found = await claim_for(session, actor, once, execution_id)
+    if found is None:
+        return None
+    earlier = await execution(session, actor, found)
+    if earlier.status == ExecutionStatus.RUNNING:
+        raise KeyInUse
+    if earlier.status != ExecutionStatus.COMPLETED:
+        await take_over(session, actor, once, found, execution_id)
+        return None
+    once.replayed = True
+    return earlier
+
+
+async def executions(session: AsyncSession, actor: Actor, page: Page) -> list[ExecutionEntry]:
     """The newest first: the actor's own, or the organisation's where they may read all."""
     which = [ExecutionRow.org_id == actor.org_id]
     if not actor.may(Permission.EXECUTION_READ_ALL):
         which.append(ExecutionRow.user_id == actor.user_id)
-    newest = select(ExecutionRow).where(*which).order_by(ExecutionRow.created_at.desc(), ExecutionRow.id.desc())
-    rows = (await session.scalars(newest.limit(limit))).all()
+    by = ExecutionRow.created_at, ExecutionRow.id
+    rows = await page.of(session, select(ExecutionRow).where(*which), *by, newest_first=True)
     prompts = await _prompts(session, actor, rows)
     return [
         ExecutionEntry(
