@@ -22,7 +22,9 @@ def make_app(process: Process) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await parts.start()
         parts.identity.start()
+        parts.streams.followers.start()
         yield
+        await parts.streams.followers.close()
         await parts.identity.close()
         await parts.close()
 

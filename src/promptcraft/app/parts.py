@@ -17,7 +17,9 @@ from promptcraft.gateway.routes import router as gateway_router
 from promptcraft.identity import Identity, open_identity
 from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
+from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.partitions import keep_partitions
+from promptcraft.kernel.streams import Streams
 from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
 from promptcraft.registry import SocketUpstream
@@ -38,6 +40,7 @@ class Parts:
     zen: Zen
     factory: Factory
     gateway: Gateway
+    streams: Streams
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -47,9 +50,10 @@ class Parts:
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
         gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
-        zen = Zen(SocketUpstream(), gateway)
+        followers = Followers(process.redis)
+        zen = Zen(SocketUpstream(), gateway, followers)
         factory = _factory(process, zen)
-        return cls(process, identity, zen, factory, gateway)
+        return cls(process, identity, zen, factory, gateway, Streams(followers))
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -69,6 +73,7 @@ class Parts:
         app.state.zen = self.zen
         app.state.factory = self.factory
         app.state.gateway = self.gateway
+        app.state.streams = self.streams
         prices = self.process.settings.runtime
         app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation

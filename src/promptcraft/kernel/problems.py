@@ -62,6 +62,12 @@ def problem(error: PlatformError, headers: Mapping[str, str] | None = None) -> J
     return JSONResponse(body, error.status, extra, MEDIA_TYPE)
 
 
+async def problem_answer(request: Request, error: Exception) -> Response:
+    """What an error is answered with where a response was begun outside of the route; it leaves its events."""
+    known = (one for one in (PlatformError, RequestValidationError) if isinstance(error, one))
+    return await request.app.exception_handlers[next(known, Exception)](request, error)
+
+
 async def _platform_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error

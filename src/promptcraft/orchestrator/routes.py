@@ -1,14 +1,16 @@
 """Asking, and looking at what came of it."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.api import Db, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_COMPLETED, FEEDBACK_GIVEN
 from promptcraft.kernel.permissions import Permission
+from promptcraft.kernel.streams import STREAMED, LastEventId, OwnStreams, follow
 from promptcraft.orchestrator import service
 from promptcraft.orchestrator.schemas import Asked, Execution, ExecutionEntry, Feedback, FeedbackGiven
 
@@ -50,6 +52,20 @@ async def execution(
 ) -> Envelope[Execution]:
     """One execution as it was answered; its texts are null once they were purged."""
     return Envelope(data=await service.execution(session, actor, execution_id))
+
+
+@router.get("/executions/{execution_id}/events", response_class=Response, responses=STREAMED)
+async def execution_events(
+    execution_id: UUID,
+    actor: Annotated[Actor, requires(Permission.EXECUTION_READ)],
+    db: Db,
+    streams: OwnStreams,
+    request: Request,
+    last_event_id: LastEventId = 0,
+) -> Response:
+    """Follow an execution as it goes on, as server-sent events, until it has ended."""
+    look = partial(service.execution_happening, db, actor, execution_id)
+    return await follow(request, streams, execution_id, look, last_event_id)
 
 
 @router.post("/executions/{execution_id}/feedback", status_code=201)

@@ -19,6 +19,7 @@ from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_TIMED_OUT,
 )
 from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.ids import new_id, time_of
 from promptcraft.orchestrator.errors import ExecutionClosed
 from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Execution, ExecutionStatus, Step
@@ -41,6 +42,7 @@ class Zen:
 
     upstream: McpUpstream
     gateway: Gateway
+    followers: Followers
     indexes: RoutingIndexes = field(default_factory=RoutingIndexes)
 
 
@@ -83,6 +85,8 @@ async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, s
     index = await zen.indexes.of(session, actor)
     endpoints = await running_endpoints(session, actor, index.servers)
     plan = plan_for(asked, index, endpoints, before.last_agent)
+    seconds = round(time.perf_counter() - started, 4)
+    routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
     execution_id = new_id()
     created_at = time_of(execution_id)
     session.add(
@@ -94,6 +98,7 @@ async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, s
             session_id=before.session_id,
             status=ExecutionStatus.RUNNING,
             candidates=ledger.candidates_text(plan.candidates),
+            steps=ledger.steps_text([routed]),
             trace_id=telemetry.trace_id(),
             deadline=created_at + timedelta(seconds=asked.time_limit_seconds),
         )
@@ -101,8 +106,6 @@ async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, s
     session.add(
         ExecutionTextRow(org_id=actor.org_id, created_at=created_at, execution_id=execution_id, prompt=asked.query)
     )
-    seconds = round(time.perf_counter() - started, 4)
-    routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
     ends_at = created_at + timedelta(seconds=asked.time_limit_seconds)
     grants = await _grants(session, zen, actor, plan, execution_id, ends_at)
     return _Intent(execution_id, before, plan, routed, grants)
