@@ -7,8 +7,8 @@ that is looked at again every half second.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -128,14 +128,14 @@ class _Following(Response):
             if not self._begun:
                 await answer(scope, receive, send)
                 return
-            await _part(send, sse("problem", bytes(answer.body)))
+            await send_part(send, sse("problem", bytes(answer.body)))
         if self._begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _follow(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": list(STREAM_HEADERS)})
+        await begin_stream(send)
         self._begun, self._beat = True, time.monotonic()
-        await _part(send, _COME_AGAIN)
+        await send_part(send, _COME_AGAIN)
         followers, told = self._streams.followers, self._after
         with followers.hearing(self._work) as changed:
             while not self._streams.closing:
@@ -144,7 +144,7 @@ class _Following(Response):
                 if now.id > told:
                     told = now.id
                     data = Envelope(data=now.body).model_dump_json().encode()
-                    await _part(send, sse("end" if now.ended else "progress", data, now.id))
+                    await send_part(send, sse("end" if now.ended else "progress", data, now.id))
                 if now.ended:
                     return
                 await self._wait(changed, followers.look_seconds, send)
@@ -156,7 +156,7 @@ class _Following(Response):
             await still_allowed(self._request)
             if time.monotonic() > self._beat + _HEARTBEAT_SECONDS:
                 self._beat = time.monotonic()
-                await _part(send, _HEARTBEAT)
+                await send_part(send, _HEARTBEAT)
 
 
 async def still_allowed(request: Request) -> None:
@@ -189,5 +189,34 @@ async def hung_up(receive: Receive) -> None:
         message = await receive()
 
 
-async def _part(send: Send, part: bytes) -> None:
+def wants_stream(request: Request) -> bool:
+    """Whether the caller would rather have server-sent events than JSON."""
+    wanted = [kind.partition(";")[0].strip().lower() for kind in request.headers.get("accept", "").split(",")]
+    return MEDIA_TYPE in wanted and "application/json" not in wanted[: wanted.index(MEDIA_TYPE)]
+
+
+@asynccontextmanager
+async def heartbeats(send: Send) -> AsyncGenerator[asyncio.Event]:
+    """Lets the caller, and who stands between, know every ten seconds that there is more to come, once that is set."""
+    begun = asyncio.Event()
+
+    async def beat() -> None:
+        await begun.wait()
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await send_part(send, _HEARTBEAT)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield begun
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+
+async def begin_stream(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": list(STREAM_HEADERS)})
+
+
+async def send_part(send: Send, part: bytes) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -1,5 +1,6 @@
 """Zen's work: routing, asking, keeping."""
 
+from promptcraft.orchestrator.service.cancelling import cancel_execution
 from promptcraft.orchestrator.service.execution import Zen, execute
 from promptcraft.orchestrator.service.history import (
     CLOSE_ORPHANS,
@@ -14,6 +15,7 @@ from promptcraft.orchestrator.service.history import (
 __all__ = [
     "CLOSE_ORPHANS",
     "Zen",
+    "cancel_execution",
     "close_orphans",
     "execute",
     "execution",

@@ -1,7 +1,8 @@
 """One query from its question to its answer, in three units of work: intent, committed; effect; outcome, committed."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,16 +16,18 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_COMPLETED,
     EXECUTION_DECLINED,
+    EXECUTION_DISCONNECTED,
     EXECUTION_FAILED,
     EXECUTION_TIMED_OUT,
 )
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.ids import new_id, time_of
-from promptcraft.orchestrator.errors import ExecutionClosed
-from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Execution, ExecutionStatus, Step
+from promptcraft.orchestrator.errors import ExecutionCancelled, ExecutionClosed
+from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Begun, Execution, ExecutionStatus, Step
 from promptcraft.orchestrator.service import ledger
-from promptcraft.orchestrator.service.asking import Outcome, ask_in_turn
+from promptcraft.orchestrator.service.asking import Outcome, Taken, Tell, ask_in_turn, given_up
+from promptcraft.orchestrator.service.cancelling import closed_elsewhere
 from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
 from promptcraft.orchestrator.service.endpoints import running_endpoints
 from promptcraft.orchestrator.service.ledger import NO_COST, NO_TOKENS
@@ -55,20 +58,28 @@ class _Intent:
     grants: Mapping[str, str]
 
 
-async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Execution:
-    """Route a query to an agent, ask it, and keep what came of it.
+# Waits for somebody who asked to hang up.
+HangUp = Callable[[], Coroutine[Any, Any, None]]
+
+
+async def execute(
+    db: Database, zen: Zen, actor: Actor, asked: Asked, hung_up: HangUp | None = None, tell: Tell | None = None
+) -> Execution:
+    """Route a query to an agent, ask it, and keep what came of it; that it was given up, where `hung_up` ends first.
+
+    `tell` hears of the execution once it is written down, and of the answer's parts as they come.
 
     Raises SessionNotFound, AgentNotFound, AgentNotRunning, NoAgents before anything is asked; AgentUnavailable,
-    AgentFailed, ExecutionTimedOut, ExecutionClosed with the execution's id once something was.
+    AgentFailed, ExecutionTimedOut, ExecutionCancelled, ExecutionClosed, AskerHungUp with the execution's id once
+    something was.
     """
     started = time.perf_counter()
     async with unit_of_work(db, actor) as session:
         intent = await _intend(session, zen, actor, asked, started)
+    if tell is not None:
+        await tell("execution", Begun(execution_id=intent.execution_id, session_id=intent.before.session_id))
     if intent.plan.turns:
-        deadline = started + asked.time_limit_seconds
-        outcome = await ask_in_turn(
-            zen.upstream, intent.plan.turns, asked.query, intent.before.context, deadline, intent.grants
-        )
+        outcome = await _ask(db, zen, actor, asked, intent, started + asked.time_limit_seconds, hung_up, tell)
     else:
         nobody = AgentAnswer(answered=False, answer=_NOBODY)
         outcome = Outcome(ExecutionStatus.COMPLETED, None, nobody, None)
@@ -78,6 +89,48 @@ async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked) -> Executi
         outcome.failure.detail += f" Execution {intent.execution_id} keeps what happened."
         raise outcome.failure
     return execution
+
+
+async def _ask(
+    db: Database,
+    zen: Zen,
+    actor: Actor,
+    asked: Asked,
+    intent: _Intent,
+    deadline: float,
+    hung_up: HangUp | None,
+    tell: Tell | None,
+) -> Outcome:
+    """Ask the plan's agents, until one answers, whoever asked hangs up, or somebody ends the execution."""
+    taken = Taken()
+
+    async def turned() -> None:
+        async with unit_of_work(db, actor) as session:
+            await ledger.keep_steps(session, actor, intent.execution_id, (intent.routed, *taken.steps))
+
+    asking = asyncio.ensure_future(
+        ask_in_turn(
+            zen.upstream,
+            intent.plan.turns,
+            asked.query,
+            intent.before.context,
+            deadline,
+            intent.grants,
+            taken,
+            turned,
+            tell,
+        )  # fmt: skip
+    )
+    ends = [closed_elsewhere(db, zen.followers, actor, intent.execution_id), *([hung_up()] if hung_up else [])]
+    ending = [asyncio.ensure_future(end) for end in ends]
+    try:
+        await asyncio.wait({asking, *ending}, return_when=asyncio.FIRST_COMPLETED)
+        return asking.result() if asking.done() else given_up(taken)
+    finally:
+        for task in (asking, *ending):
+            task.cancel()
+        # An agent is told by its connection being closed, which must have happened before this is over.
+        await asyncio.gather(asking, *ending, return_exceptions=True)
 
 
 async def _intend(session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, started: float) -> _Intent:
@@ -152,7 +205,8 @@ async def _conclude(
         status_code=failure.status if failure else None, **values,
     )  # fmt: skip
     if row is None:
-        raise ExecutionClosed
+        ended = await ledger.visible(session, actor, intent.execution_id)
+        raise ExecutionCancelled(ended.error) if ended.status == ExecutionStatus.CANCELLED else ExecutionClosed
     text = await session.get_one(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
     if answer is not None:
         text.answer, text.citations = answer.answer, ledger.citations_text(answer.citations)
@@ -169,6 +223,8 @@ def _event_of(outcome: Outcome) -> Any:
             return EXECUTION_TIMED_OUT
         case ExecutionStatus.FAILED:
             return EXECUTION_FAILED
+        case ExecutionStatus.CANCELLED:
+            return EXECUTION_DISCONNECTED
         case _:
             answered = outcome.answer is not None and outcome.answer.answered
             return EXECUTION_COMPLETED if answered else EXECUTION_DECLINED

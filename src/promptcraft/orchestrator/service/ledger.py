@@ -77,6 +77,14 @@ async def close(
     return row
 
 
+async def keep_steps(session: AsyncSession, actor: Actor, execution_id: UUID, steps: Sequence[Step]) -> None:
+    """Write down the steps of a running execution so far."""
+    mine = (ExecutionRow.org_id == actor.org_id, ExecutionRow.created_at == time_of(execution_id))
+    running = (ExecutionRow.id == execution_id, ExecutionRow.status == ExecutionStatus.RUNNING)
+    await session.execute(update(ExecutionRow).where(*mine, *running).values(steps=steps_text(steps)))
+    tell_followers(session, execution_id)
+
+
 async def tell(session: AsyncSession, actor: Actor, row: ExecutionRow, event: Event, status_code: int | None) -> None:
     """The event, the fact and the count of an execution that just reached its final state."""
     EXECUTIONS.labels(row.status, row.answered).inc()
