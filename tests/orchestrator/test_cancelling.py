@@ -95,9 +95,11 @@ async def facts_of(somebody: Person, execution_id: str) -> list[str]:
 async def ended(somebody: Person, execution_id: str) -> dict[str, Any]:
     """The execution once it has ended."""
     async with asyncio.timeout(20):
-        while (found := (await somebody.get(f"{EXECUTIONS}/{execution_id}")).json()["data"])["status"] == "running":
+        while True:
+            found = (await somebody.get(f"{EXECUTIONS}/{execution_id}")).json()["data"]
+            if found["status"] != "running":
+                return found
             await asyncio.sleep(0.02)
-    return found
 
 
 async def test_a_cancelled_execution_ends_for_its_agent_its_asker_and_the_record(alice: Person, slow: Slow):

@@ -49,12 +49,14 @@ class Followers:
         self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def start(self) -> None:
-        self._listening = asyncio.create_task(self._listen())
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+        listening, self._listening, self._heard = self._listening, None, False
+        if listening is not None:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     @property
     def look_seconds(self) -> float:

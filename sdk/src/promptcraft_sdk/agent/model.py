@@ -1,7 +1,8 @@
 """The model that words an agent's answers, asked through the platform, which knows the agent by its socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -65,9 +66,10 @@ class PlatformModel:
         try:
             async with asyncio.timeout(granted.seconds):
                 library = await asyncio.to_thread(lambda: self._library)
-                async for said in library.ask(self._socket, granted.token, _prompt(question, passages)):
-                    if words := wording.hear(said):
-                        await tell(words)
+                async with aclosing(library.ask(self._socket, granted.token, _prompt(question, passages))) as saying:
+                    async for said in saying:
+                        if words := wording.hear(said):
+                            await tell(words)
         except TimeoutError:
             raise ModelUnusableError("it did not answer in time") from None
         if words := wording.end():
@@ -92,9 +94,10 @@ class _Library:
         self._failures: tuple[type[Exception], ...] = (
             self._openai.OpenAIError,
             import_module("pydantic_ai.exceptions").AgentRunError,
+            httpx.HTTPError,
         )
 
-    async def ask(self, socket: Path, token: str, prompt: str) -> AsyncIterator[str]:
+    async def ask(self, socket: Path, token: str, prompt: str) -> AsyncGenerator[str]:
         transport = httpx.AsyncHTTPTransport(uds=str(socket))
         async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as http:  # noqa: S113 - the caller's limit holds
             # The platform asks again and elsewhere itself.
