@@ -4,13 +4,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from promptcraft.app import health
 from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
-from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.problems import install_problem_handlers
 
@@ -44,8 +42,3 @@ def make_app(process: Process) -> FastAPI:
         app.include_router(router)
     install_problem_handlers(app)
     return app
-
-
-def make_asgi(process: Process) -> ASGIApp:
-    """The application as a server runs it: inside the context that also answers for what nobody foresaw."""
-    return RequestContext(make_app(process))

@@ -4,20 +4,35 @@ import socket
 
 import uvicorn
 
-from promptcraft.app.api import make_asgi
+from promptcraft.app.api import make_app
 from promptcraft.app.process import open_process
 from promptcraft.app.up.gate import wait_for_gate
+from promptcraft.kernel.asgi import RequestContext
+from promptcraft.kernel.streams import Streams
 from promptcraft.settings import load_settings
 
 _STOP_SECONDS = 6
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it ends the streams first: who follows goes on at another process, instead of holding this one."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.close()
+        await super().shutdown(sockets)
 
 
 def main(gate: int | None, listen_fd: int | None) -> int:
     """Serve until told to stop; requests under way get some seconds to end."""
     wait_for_gate(gate)
     settings = load_settings()
+    app = make_app(open_process("api", settings))
     config = uvicorn.Config(
-        make_asgi(open_process("api", settings)),
+        RequestContext(app),
         host=settings.app.host,
         port=settings.app.port,
         log_config=None,
@@ -28,5 +43,5 @@ def main(gate: int | None, listen_fd: int | None) -> int:
         forwarded_allow_ips=list(settings.app.trusted_proxies),
     )
     sockets = None if listen_fd is None else [socket.socket(fileno=listen_fd)]
-    uvicorn.Server(config).run(sockets=sockets)
+    _Server(config, app.state.parts.streams).run(sockets=sockets)
     return 0
