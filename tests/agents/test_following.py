@@ -179,9 +179,11 @@ async def test_a_user_has_so_many_streams_at_once_and_they_hold_no_connection_of
             AsyncExitStack() as open_streams,
         ):
             last = AsyncExitStack()
+            kept: list[AsyncIterator[Event]] = []
             for number in range(20):
                 stack = last if number == 19 else open_streams
-                await anext(await stack.enter_async_context(followed(client, path)))
+                kept.append(await stack.enter_async_context(followed(client, path)))
+                await anext(kept[-1])
             held = platform.db.app.pool.checkedout()
             refused = await client.get(path)
             await last.aclose()

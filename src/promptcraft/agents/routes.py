@@ -33,7 +33,7 @@ from promptcraft.kernel.audit.catalogue.agents import (
     KNOWLEDGE_UPLOADED,
 )
 from promptcraft.kernel.permissions import Permission
-from promptcraft.kernel.streams import STREAMED, LastEventId, OwnStreams, follow
+from promptcraft.kernel.streams import STREAMED, LastEventId, OwnStreams
 from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment
 
@@ -76,7 +76,7 @@ async def creation_events(
 ) -> Response:
     """Follow a creation as it goes on, as server-sent events, until it has ended."""
     look = partial(service.creation_happening, db, actor, creation_id)
-    return await follow(request, streams, creation_id, look, last_event_id)
+    return await streams.follow(request, creation_id, look, last_event_id)
 
 
 @router.post("/agents/creation/{creation_id}/cancel", status_code=202)
@@ -107,7 +107,7 @@ async def deployment_events(
 ) -> Response:
     """Follow a deployment as it goes on, as server-sent events, until it has ended."""
     look = partial(service.deployment_happening, db, actor, deployment_id)
-    return await follow(request, streams, deployment_id, look, last_event_id)
+    return await streams.follow(request, deployment_id, look, last_event_id)
 
 
 @router.get("/agents")

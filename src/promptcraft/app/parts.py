@@ -11,6 +11,7 @@ from promptcraft.agents.routes import router as agents_router
 from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
+from promptcraft.app.streams import Streams
 from promptcraft.audit.routes import router as audit_router
 from promptcraft.gateway import Gateway, open_gateway
 from promptcraft.gateway.routes import router as gateway_router
@@ -19,7 +20,6 @@ from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
 from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.partitions import keep_partitions
-from promptcraft.kernel.streams import Streams
 from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
 from promptcraft.registry import SocketUpstream

@@ -6,9 +6,9 @@ import uvicorn
 
 from promptcraft.app.api import make_app
 from promptcraft.app.process import open_process
+from promptcraft.app.streams import Streams
 from promptcraft.app.up.gate import wait_for_gate
 from promptcraft.kernel.asgi import RequestContext
-from promptcraft.kernel.streams import Streams
 from promptcraft.settings import load_settings
 
 _STOP_SECONDS = 6

@@ -21,7 +21,6 @@ from promptcraft.kernel.streams import (
     LastEventId,
     OwnStreams,
     begin_stream,
-    follow,
     heartbeats,
     hung_up,
     send_part,
@@ -148,7 +147,7 @@ async def execution_events(
 ) -> Response:
     """Follow an execution as it goes on, as server-sent events, until it has ended."""
     look = partial(service.execution_happening, db, actor, execution_id)
-    return await follow(request, streams, execution_id, look, last_event_id)
+    return await streams.follow(request, execution_id, look, last_event_id)
 
 
 @router.post("/executions/{execution_id}/feedback", status_code=201)
