@@ -50,4 +50,4 @@ async def serving(app: ASGI, socket: Path) -> AsyncIterator[str]:
 
 def app_of(server: MCPServer) -> ASGI:
     """The server as the generated agents serve theirs."""
-    return server.streamable_http_app(stateless_http=True, json_response=True)
+    return server.streamable_http_app(stateless_http=True, json_response=False)

@@ -1,8 +1,8 @@
 """Workers that are killed at one step of one job.
 
 Settings are the first line of standard input. Each further one names a job, a step and a moment ("before" the step's
-work, or "after" it but before the ledger knows) and is answered with how that worker ended. Each worker is a fork, as
-in production, which spares it the imports.
+work, or "after" it but before the ledger knows; "undone": after its undoing), and is answered with how that worker
+ended. Each worker is a fork, as in production, which spares it the imports.
 """
 
 import asyncio
@@ -32,7 +32,12 @@ def deadly(step: Step, moment: str) -> Step:
             await step.run(context)
         die()
 
-    return replace(step, run=run)
+    async def undo(context: StepContext) -> None:
+        if step.undo is not None:
+            await step.undo(context)
+        die()
+
+    return replace(step, undo=undo) if moment == "undone" else replace(step, run=run)
 
 
 def with_deadly(kind: JobKind, name: str, moment: str) -> JobKind:

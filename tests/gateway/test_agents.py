@@ -1,5 +1,7 @@
 """An agent of the SDK that words its answers by a model, asked over a socket of its own."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +21,12 @@ from promptcraft_sdk.agent import Agent as SdkAgent
 from promptcraft_sdk.agent.model import PlatformModel
 from promptcraft_sdk.configuration import AgentConfig
 from promptcraft_sdk.knowledge import ingest, load_index
+from tests.event_streams import Event, events_of
 from tests.gateway.conftest import CHAT, HELLO, calls, taken_in
-from tests.gateway.provider import MODEL, USAGE, Behaviour, hangs, refuses
+from tests.gateway.provider import Behaviour, hangs, refuses, slowly, stops_midway, streams
 from tests.gateway.test_providers import POLICY
 from tests.mcp_servers import serving
-from tests.orchestrator.conftest import Agents
+from tests.orchestrator.conftest import Agents, breaks
 from tests.orchestrator.conftest import agents as agents
 from tests.orchestrator.test_execute import ask
 from tests.orchestrator.test_sdk_agent import INVOICES, RETURNS
@@ -33,12 +36,7 @@ EXTRACT = "10th day after the end of the quarter"
 
 
 def says(text: str) -> Behaviour:
-    async def behave(exchange: Any) -> None:
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        document = {"id": "c", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
-        await exchange.whole(200, {**document, "usage": USAGE})
-
-    return behave
+    return streams(*re.findall(r"\S+\s*", text))
 
 
 def wanted(platform: Any, name: str) -> Wanted:
@@ -106,6 +104,88 @@ async def test_tokens_and_cost_reach_the_execution_the_list_and_the_insights(
     [call] = await calls(boss)
     assert (call["agent"], str(call["execution_id"])) == ("tax_advisor", said["execution_id"])
     assert await boss.events() == [MODEL_CALLED.id, EXECUTION_COMPLETED.id]
+
+
+async def streamed(live: httpx.AsyncClient, **asked: Any) -> AsyncIterator[Event]:
+    wanted = {"Accept": "text/event-stream"}
+    async with live.stream("POST", "/api/v4/execute", json={"query": QUESTION, **asked}, headers=wanted) as response:
+        assert response.status_code == 200
+        async for event in events_of(response):
+            yield event
+
+
+async def test_words_of_a_model_reach_who_asked_while_it_still_speaks(
+    live, alice, platform, provider, tax_advisor, with_model
+):
+    go_on = asyncio.Event()
+    provider.will(slowly("It is due ten days after ", "the quarter [", "2][7].", go_on=go_on))
+    events = streamed(live)
+
+    before = [await anext(events) for _ in range(4)]
+    go_on.set()
+    after = [event async for event in events]
+
+    assert [event.name for event in before] == ["execution", "agent", "passages", "delta"]
+    begun, agent, passages, first = (event.data for event in before)
+    assert agent == {"agent": "tax_advisor", "environment": "development"}
+    assert passages["citations"][0]["file"].startswith("vat/")
+    assert [event.name for event in after] == [*["delta"] * (len(after) - 1), "end"]
+    end = after[-1].data
+    words = first["text"] + "".join(event.data["text"] for event in after[:-1])
+    assert words == end["data"]["answer"] == "It is due ten days after the quarter [1]."
+    assert begun["execution_id"] == end["data"]["execution_id"]
+    assert end == (await alice.get(f"/api/v4/executions/{begun['execution_id']}")).json()
+
+
+async def test_a_streamed_execution_leaves_what_an_unstreamed_one_does(
+    person, live, platform, provider, tax_advisor, with_model
+):
+    boss = await person("admin")
+    live.headers["Authorization"] = boss.client.headers["Authorization"]
+    provider.will(says("On the 10th day [1]."), says("On the 10th day [1]."))
+
+    plain = await ask(boss, QUESTION)
+    end = [event async for event in streamed(live)][-1].data["data"]
+
+    own = ("execution_id", "session_id", "created_at", "response_time_ms", "trace_id", "steps")
+    assert {k: v for k, v in end.items() if k not in own} == {k: v for k, v in plain.items() if k not in own}
+    assert [step["status"] for step in end["steps"]] == [step["status"] for step in plain["steps"]]
+    assert await boss.events() == [MODEL_CALLED.id, EXECUTION_COMPLETED.id] * 2
+    one, other = await calls(boss)
+    assert (one["streamed"], one["input_tokens"]) == (other["streamed"], other["input_tokens"])
+
+
+@pytest.mark.parametrize(
+    "failure", [stops_midway, says("It is due on the 10th.")], ids=["stops midway", "cites nothing"]
+)
+async def test_words_that_do_not_count_are_withdrawn(live, provider, tax_advisor, with_model, failure):
+    provider.will(failure)
+
+    events = [event async for event in streamed(live)]
+
+    assert [event.name for event in events][-2:] == ["withdrawn", "end"]
+    assert EXTRACT in events[-1].data["data"]["answer"]
+
+
+async def test_without_a_model_the_whole_answer_comes_at_once(live, provider, tax_advisor):
+    events = [event async for event in streamed(live)]
+
+    assert [event.name for event in events] == ["execution", "agent", "end"]
+    assert EXTRACT in events[-1].data["data"]["answer"]
+
+
+async def test_what_cannot_be_asked_is_refused_with_its_status_and_a_failing_agent_in_the_stream(
+    live, platform, agents, tax_advisor
+):
+    headers = {"Accept": "text/event-stream"}
+    missing = await live.post("/api/v4/execute", json={"query": QUESTION, "agent": "nobody_here"}, headers=headers)
+    await agents.start("broken", breaks)
+
+    events = [event async for event in streamed(live, agent="broken")]
+
+    assert (missing.status_code, missing.json()["code"]) == (404, "agent_not_found")
+    assert [event.name for event in events] == ["execution", "agent", "problem"]
+    assert (events[-1].data["status"], events[-1].data["code"]) == (502, "agent_failed")
 
 
 @pytest.mark.parametrize("failure", [refuses(400), says("It is due on the 10th.")], ids=["refuses", "cites nothing"])

@@ -183,7 +183,7 @@ async def left_running(alice: Person, agents: Agents, urls: Urls) -> str:
         return await never_ends(query, context)
 
     await agents.start("tax_advisor", waits, **TAX)
-    arguments = (urls.app, urls.system, str(alice.org_id), str(alice.user_id))
+    arguments = (urls.app, urls.system, urls.redis, str(alice.org_id), str(alice.user_id))
     asker = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.orchestrator.asker", *arguments)
     async with asyncio.timeout(60):
         await asked.wait()

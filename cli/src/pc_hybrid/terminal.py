@@ -41,6 +41,15 @@ class Terminal:
         elif text := "\n".join(lines):
             self.text(text)
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether somebody reads along as an answer comes."""
+        return self.format == "table" and self.output_file is None and sys.stdout.isatty()
+
+    def words(self, text: str) -> None:
+        """A piece of text as it comes; what could be taken for the terminal's own signs is made safe."""
+        print("\n".join(safe(line) for line in text.split("\n")), end="", flush=True)
+
     def text(self, text: str) -> None:
         if self.output_file is None:
             print(text, flush=True)

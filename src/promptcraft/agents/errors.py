@@ -15,6 +15,12 @@ class CreationNotFound(NotFound):
     next_step = "Start one with `pc-hybrid agent create`."
 
 
+class CreationOver(Conflict):
+    code = "creation_over"
+    title = "The creation has ended"
+    next_step = "Delete the agent with `pc-hybrid agent delete`, if there is one."
+
+
 class DeploymentNotFound(NotFound):
     code = "deployment_not_found"
     title = "There is no such deployment"

@@ -1,5 +1,6 @@
 """The Agent Factory's doors (specification §5.1)."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -22,16 +23,18 @@ from promptcraft.agents.schemas import (
 )
 from promptcraft.agents.service import Factory
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.api import AskedPage, Envelope, Session, requires
+from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.agents import (
     AGENT_DELETED,
     AGENT_EVALUATED,
+    CREATION_CANCELLED,
     CREATION_REQUESTED,
     DEPLOYMENT_REQUESTED,
     KNOWLEDGE_UPLOADED,
 )
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.repeats import RepeatableRoute, done_once
+from promptcraft.kernel.streams import STREAMED, LastEventId, OwnStreams
 from promptcraft.kernel.texts import Storable
 from promptcraft.runtime import Environment
 
@@ -68,10 +71,44 @@ async def creation_status(creation_id: UUID, actor: Reader, session: Session) ->
     return Envelope(data=await service.creation_progress(session, actor, creation_id))
 
 
+@router.get("/agents/creation/{creation_id}/events", response_class=Response, responses=STREAMED)
+async def creation_events(
+    creation_id: UUID, actor: Reader, db: Db, streams: OwnStreams, request: Request, last_event_id: LastEventId = 0
+) -> Response:
+    """Follow a creation as it goes on, as server-sent events, until it has ended."""
+    look = partial(service.creation_happening, db, actor, creation_id)
+    return await streams.follow(request, creation_id, look, last_event_id)
+
+
+@router.post("/agents/creation/{creation_id}/cancel", status_code=202)
+async def cancel_creation(
+    creation_id: UUID,
+    response: Response,
+    actor: Annotated[Actor, requires(Permission.AGENT_CREATE, CREATION_CANCELLED)],
+    session: Session,
+) -> Envelope[Progress]:
+    """Have a creation undone instead of finished; it is cancelled once nothing of the agent is left.
+
+    Your own, or anybody's if you may delete agents. One that has ended answers 409.
+    """
+    progress = await service.cancel_creation(session, actor, creation_id)
+    response.headers["Location"] = f"/api/v4/admin/agents/creation/{creation_id}/status"
+    return Envelope(status="accepted", data=progress)
+
+
 @router.get("/agents/deployments/{deployment_id}")
 async def deployment_status(deployment_id: UUID, actor: Reader, session: Session) -> Envelope[Progress]:
     """How far a deployment is, step by step."""
     return Envelope(data=await service.deployment_progress(session, actor, deployment_id))
+
+
+@router.get("/agents/deployments/{deployment_id}/events", response_class=Response, responses=STREAMED)
+async def deployment_events(
+    deployment_id: UUID, actor: Reader, db: Db, streams: OwnStreams, request: Request, last_event_id: LastEventId = 0
+) -> Response:
+    """Follow a deployment as it goes on, as server-sent events, until it has ended."""
+    look = partial(service.deployment_happening, db, actor, deployment_id)
+    return await streams.follow(request, deployment_id, look, last_event_id)
 
 
 @router.get("/agents")

@@ -119,12 +119,15 @@ class DeploymentAccepted(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a creation or deployment is; `phase` is the step it is in, or the one that it ended at."""
+    """How far a creation or deployment is; `phase` is the step it is in, or the one that it ended at.
+
+    What failed or was cancelled is running until all that it did is undone.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     agent_name: str
-    status: Literal["pending", "running", "completed", "failed"]
+    status: Literal["pending", "running", "completed", "failed", "cancelled"]
     phase: str
     progress_percentage: int
     steps: tuple[StepView, ...]

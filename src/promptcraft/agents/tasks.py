@@ -58,7 +58,7 @@ def _build_steps(factory: Factory) -> tuple[Step, ...]:
         Step("render", partial(building.render, factory), clear),
         Step("ingest", partial(building.ingest, factory)),
         Step("tests", partial(building.generate_tests, factory)),
-        Step("verify", partial(building.verify, factory)),
+        Step("verify", partial(building.verify, factory), interruptible=True),
         Step("repository", partial(building.commit, factory), partial(building.undo_commit, factory)),
     )
 
@@ -66,7 +66,7 @@ def _build_steps(factory: Factory) -> tuple[Step, ...]:
 def _deploy_steps(factory: Factory) -> tuple[Step, ...]:
     return (
         Step("start", partial(deploying.start, factory), partial(deploying.undo_start, factory)),
-        Step("healthy", partial(deploying.wait_until_healthy, factory)),
+        Step("healthy", partial(deploying.wait_until_healthy, factory), interruptible=True),
         Step("contract", partial(deploying.take_contract, factory)),
         Step("register", partial(deploying.register, factory), partial(deploying.undo_register, factory)),
         Step("route", partial(deploying.route, factory)),

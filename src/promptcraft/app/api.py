@@ -5,10 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from promptcraft.app import health
-from promptcraft.app.edge import at_the_edge
 from promptcraft.app.limits import public_within_limits
 from promptcraft.app.openapi import DescribedApi
 from promptcraft.app.parts import Parts, routers
@@ -34,7 +32,9 @@ def make_app(process: Process) -> FastAPI:
         if starting.done():
             starting.result()
         parts.identity.start()
+        parts.streams.followers.start()
         yield
+        await parts.streams.followers.close()
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await parts.identity.close()
@@ -66,8 +66,3 @@ async def _start(parts: Parts) -> None:
         except Unavailable as problem:
             _log.warning("waiting for the database", extra={"error": problem.detail})
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
-
-
-def make_asgi(process: Process) -> ASGIApp:
-    """The application as a server runs it."""
-    return at_the_edge(make_app(process), process.settings.app.trusted_proxies)

@@ -12,12 +12,14 @@ from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.limits import within_limits
 from promptcraft.app.process import Process
+from promptcraft.app.streams import Streams
 from promptcraft.audit.routes import router as audit_router
 from promptcraft.gateway import Gateway, open_gateway
 from promptcraft.gateway.routes import router as gateway_router
 from promptcraft.identity import Identity, open_identity
 from promptcraft.identity.routes import authenticate_request
 from promptcraft.identity.routes import router as identity_router
+from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.partitions import keep_partitions
 from promptcraft.orchestrator import Zen
 from promptcraft.orchestrator.routes import router as orchestrator_router
@@ -40,6 +42,7 @@ class Parts:
     zen: Zen
     factory: Factory
     gateway: Gateway
+    streams: Streams
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -49,9 +52,10 @@ class Parts:
             process.db, process.redis, settings.identity, issuer=settings.app.address, master_key=process.master_key
         )
         gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
-        zen = Zen(SocketUpstream(), gateway)
+        followers = Followers(process.redis)
+        zen = Zen(SocketUpstream(), gateway, followers)
         factory = _factory(process, zen)
-        return cls(process, identity, zen, factory, gateway)
+        return cls(process, identity, zen, factory, gateway, Streams(followers))
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -72,6 +76,7 @@ class Parts:
         app.state.zen = self.zen
         app.state.factory = self.factory
         app.state.gateway = self.gateway
+        app.state.streams = self.streams
         prices = self.process.settings.runtime
         app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation

@@ -43,6 +43,8 @@ class Runner:
             await run_standing_job(self.process.db, self.standing, job, worker)
         else:
             await run_job(self.process.db, self.kinds, job_id, worker)
+        # The loop stands still until the next job.
+        await self.process.db.notifier.settled()
 
     async def close(self) -> None:
         await self.parts.close()

@@ -60,12 +60,16 @@ class Wakeup:
 
 class Notifier(Protocol):
     async def notify(self, wakeups: list[Wakeup]) -> None: ...
+    async def settled(self) -> None: ...
 
 
 class NoNotifier:
     """Wakes nobody: the sweeps do the work later."""
 
     async def notify(self, wakeups: list[Wakeup]) -> None:
+        return None
+
+    async def settled(self) -> None:
         return None
 
 

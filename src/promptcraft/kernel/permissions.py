@@ -21,6 +21,7 @@ class Permission(StrEnum):
     EXECUTION_RUN = "execution:run"
     EXECUTION_READ = "execution:read"
     EXECUTION_READ_ALL = "execution:read_all"
+    EXECUTION_CANCEL_ALL = "execution:cancel_all"
     FEEDBACK_GIVE = "feedback:give"
     MODEL_CALL = "model:call"
     MODEL_READ = "model:read"
@@ -53,7 +54,14 @@ BUNDLES: dict[str, frozenset[Permission]] = {
     ),
     "write": frozenset({Permission.FEEDBACK_GIVE, Permission.KNOWLEDGE_UPLOAD}),
     "execute": frozenset({Permission.EXECUTION_RUN, Permission.FEEDBACK_GIVE, Permission.MODEL_CALL}),
-    "admin": frozenset({Permission.EXECUTION_READ_ALL, Permission.AUDIT_READ, Permission.MODEL_MANAGE}),
+    "admin": frozenset(
+        {
+            Permission.EXECUTION_READ_ALL,
+            Permission.EXECUTION_CANCEL_ALL,
+            Permission.AUDIT_READ,
+            Permission.MODEL_MANAGE,
+        }
+    ),
     "create_agents": frozenset(
         {
             Permission.AGENT_CREATE,

@@ -24,6 +24,7 @@ from promptcraft.kernel.errors import (
     PlatformError,
     TimedOut,
     Unauthenticated,
+    Unavailable,
 )
 from promptcraft.kernel.telemetry import get_logger
 
@@ -59,6 +60,12 @@ def problem(error: PlatformError, headers: Mapping[str, str] | None = None) -> J
     if error.retry_after_seconds is not None:
         extra["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(body, error.status, extra, MEDIA_TYPE)
+
+
+async def problem_answer(request: Request, error: Exception) -> Response:
+    """What an error is answered with where a response was begun outside of the route; it leaves its events."""
+    known = (one for one in (PlatformError, RequestValidationError) if isinstance(error, one))
+    return await request.app.exception_handlers[next(known, Exception)](request, error)
 
 
 async def _platform_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,7 +1,7 @@
 """Wake-ups by Redis after commit. Losing one costs time, never work: sweeps find what is due."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ _FEED = "promptcraft:feed:"
 _FEED_LENGTH = 10_000
 _WAIT_MS = 500
 _ANSWER_SECONDS = 2.0
+_SETTLED_SECONDS = 1.0
 
 
 # redis-py's own annotations leave its commands partly unknown; here it is used for publish and subscribe alone.
@@ -65,6 +66,11 @@ class RedisNotifier:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
+    async def settled(self) -> None:
+        """Wait a moment for what is on its way: who stops the loop now would keep it from being sent."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_SETTLED_SECONDS)
+
     async def _send(self, wakeup: Wakeup) -> None:
         self._waiting.discard(wakeup)
         try:
@@ -95,6 +101,17 @@ async def read_feed(redis: Redis, kind: str, place: str) -> tuple[str, list[str]
     return last, [fields[b"target"].decode() for _, fields in entries]
 
 
+async def messages(redis: Redis, kind: str) -> AsyncIterator[str]:
+    """The target of each wake-up of this kind; the first is "" and says that from now on none is missed.
+
+    Raises RedisError, OSError.
+    """
+    async with redis.pubsub() as subscription:
+        await subscription.subscribe(_CHANNEL + kind)
+        async for message in subscription.listen():
+            yield message["data"].decode() if message["type"] == "message" else ""
+
+
 @asynccontextmanager
 async def woken(redis: Redis, kind: str) -> AsyncGenerator[asyncio.Event]:
     """An event that is set at each wake-up of this kind, and at each reconnection, as one may have been lost."""
@@ -110,10 +127,7 @@ async def woken(redis: Redis, kind: str) -> AsyncGenerator[asyncio.Event]:
 async def _listen(redis: Redis, kind: str, event: asyncio.Event) -> None:
     while True:
         try:
-            async with redis.pubsub() as subscription:
-                await subscription.subscribe(_CHANNEL + kind)
+            async for _target in messages(redis, kind):
                 event.set()
-                async for _message in subscription.listen():
-                    event.set()
         except (RedisError, OSError):
             await asyncio.sleep(1)

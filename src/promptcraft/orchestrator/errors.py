@@ -17,6 +17,12 @@ class ExecutionNotFinished(Conflict):
     next_step = "Wait for it, then try again."
 
 
+class ExecutionOver(Conflict):
+    code = "execution_over"
+    title = "The execution has ended"
+    next_step = "Look at what came of it with `pc-hybrid execution list`."
+
+
 class SessionNotFound(NotFound):
     code = "session_not_found"
     title = "There is no such session of yours to follow up on"
@@ -63,6 +69,20 @@ class AgentFailed(_Recorded, PlatformError):
 class ExecutionTimedOut(_Recorded, TimedOut):
     code = "execution_timed_out"
     title = "The time limit was reached before the answer"
+
+
+class ExecutionCancelled(_Recorded, Conflict):
+    code = "execution_cancelled"
+    title = "The execution was cancelled before its answer came"
+    next_step = "Ask again."
+
+
+class AskerHungUp(_Recorded, PlatformError):
+    """Nobody is left to be told; the status is for the metrics (nginx's "client closed request")."""
+
+    status: ClassVar[int] = 499
+    code = "disconnected"
+    title = "Whoever asked hung up before the answer came"
 
 
 class ExecutionClosed(_Recorded, Conflict):

@@ -13,7 +13,7 @@ from promptcraft.kernel.texts import Quoted, Storable, storable
 from promptcraft.registry import ServerName
 from promptcraft.runtime import Environment
 
-StepStatus = Literal["completed", "declined", "failed", "timed_out"]
+StepStatus = Literal["completed", "declined", "failed", "timed_out", "cancelled"]
 # Money is exact inside and a number on the wire.
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
@@ -37,6 +37,7 @@ class ExecutionStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
 
 
 class Asked(_Given):
@@ -113,6 +114,36 @@ class Execution(_Told):
     error: str | None = None
 
 
+class Begun(_Told):
+    """First word of a streamed execution: under which id it is kept."""
+
+    execution_id: UUID
+    session_id: UUID
+
+
+class AskedAgent(_Told):
+    """Who is asked from now on; what another one said before does not count."""
+
+    agent: str
+    environment: Environment
+
+
+class Passages(_Told):
+    """What the answer will stand on."""
+
+    citations: tuple[Citation, ...]
+
+
+class Delta(_Told):
+    """The next words of the answer."""
+
+    text: str
+
+
+class Withdrawn(_Told):
+    """What was said so far does not count."""
+
+
 class ExecutionEntry(_Told):
     """One line of the list; `query` is null once its text was purged."""
 
@@ -154,7 +185,7 @@ class ExecutionFinished(Fact):
     finished_at: datetime
     user_id: UUID | None
     session_id: UUID
-    status: Literal["completed", "failed", "timed_out"]
+    status: Literal["completed", "failed", "timed_out", "cancelled"]
     answered: bool
     agent: str | None
     agent_version: str | None

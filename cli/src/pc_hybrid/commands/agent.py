@@ -56,6 +56,9 @@ def register(app: typer.Typer) -> None:
     command(agent, "evaluate")(evaluate)
     command(agent, "delete")(delete)
     command(agent, "watch")(watch)
+    creation = typer.Typer(no_args_is_help=True, help="Creations that are under way.")
+    command(creation, "cancel")(cancel_creation)
+    agent.add_typer(creation, name="creation")
     app.add_typer(agent, name="agent")
     command(app, "create-agent", hidden=True)(create)
 
@@ -181,6 +184,18 @@ def delete(
     from pc_hybrid.work import agents
 
     agents.delete(terminal, name, confirmed=yes)
+
+
+def cancel_creation(
+    terminal: Terminal,
+    identifier: Annotated[UUID, typer.Argument(metavar="ID", help="Of the creation.")],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing of it is left.")] = True,
+    time_limit: TimeLimit = 900,
+) -> None:
+    """Undo a creation that is under way."""
+    from pc_hybrid.work import creation
+
+    creation.cancel(terminal, identifier, wait=wait, time_limit=time_limit)
 
 
 def watch(

@@ -15,6 +15,8 @@ def register(app: typer.Typer) -> None:
     command(app, "ask")(ask)
     command(app, "feedback")(feedback)
     command(execution, "list")(list_executions)
+    command(execution, "watch")(watch_execution)
+    command(execution, "cancel")(cancel_execution)
     app.add_typer(execution, name="execution")
 
 
@@ -44,6 +46,26 @@ def feedback(
     from pc_hybrid.work import questions
 
     questions.feedback(terminal, identifier, rating, comment)
+
+
+def watch_execution(
+    terminal: Terminal,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The execution's id, or its beginning.")],
+) -> None:
+    """Follow an execution to its end."""
+    from pc_hybrid.work import questions
+
+    questions.watch_execution(terminal, identifier)
+
+
+def cancel_execution(
+    terminal: Terminal,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The execution's id, or its beginning.")],
+) -> None:
+    """End an execution that is under way, and what its agent does for it."""
+    from pc_hybrid.work import questions
+
+    questions.cancel_execution(terminal, identifier)
 
 
 def list_executions(

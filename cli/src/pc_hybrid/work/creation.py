@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure, missing
 from pc_hybrid.terminal import Terminal, people_here
-from pc_hybrid.text import plural, size
+from pc_hybrid.text import plural, safe, size
 from pc_hybrid.work import knowledge, progress
 from promptcraft_sdk.client import Client, api
 
@@ -59,13 +60,36 @@ def create(terminal: Terminal, wanted: Wanted, *, may_ask: bool, time_limit: flo
         started = client.send(api.create_agent(body))
         end = progress.follow(
             terminal,
-            lambda: client.send(api.creation(started.creation_id)),
+            client,
+            api.creation_events(started.creation_id),
+            api.creation(started.creation_id),
             title=f"Creating {name}",
             what=f"the creation of {name}",
             resume=f"pc-hybrid agent watch {started.creation_id}",
             time_limit=time_limit,
         )
         progress.conclude(terminal, client, end)
+
+
+def cancel(terminal: Terminal, identifier: UUID, *, wait: bool, time_limit: float) -> None:
+    with connect() as client:
+        state = client.send(api.cancel_creation(identifier))
+        name = state.agent_name
+        if wait and not state.finished:
+            state = progress.follow(
+                terminal,
+                client,
+                api.creation_events(identifier),
+                api.creation(identifier),
+                title=f"Cancelling the creation of {name}",
+                what=f"the undoing of {name}",
+                resume=f"pc-hybrid agent watch {identifier}",
+                time_limit=time_limit,
+            )
+    said = "was cancelled; nothing of it is left" if state.finished else "is being undone"
+    terminal.data(state, [f"The creation of {safe(name)} {said}"])
+    if not state.finished:
+        terminal.say(f"Follow it:  pc-hybrid agent watch {identifier}")
 
 
 def request_body(request: Mapping[str, Any], wanted: Wanted, uploads: Iterable[tuple[str, str]]) -> dict[str, Any]:

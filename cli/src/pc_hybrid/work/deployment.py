@@ -32,7 +32,9 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
             return
         end = progress.follow(
             terminal,
-            lambda: client.send(api.creation(identifier)),
+            client,
+            api.creation_events(identifier),
+            api.creation(identifier),
             title=f"Creating {state.agent_name}",
             what=f"the creation of {state.agent_name}",
             resume=f"pc-hybrid agent watch {identifier}",
@@ -46,7 +48,9 @@ def _follow_deployment(
 ) -> None:
     end = progress.follow(
         terminal,
-        lambda: client.send(api.deployment(deployment_id)),
+        client,
+        api.deployment_events(deployment_id),
+        api.deployment(deployment_id),
         title=title,
         what=f"the deployment of {name}",
         resume=f"pc-hybrid agent watch {deployment_id}",

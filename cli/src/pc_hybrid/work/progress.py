@@ -2,45 +2,60 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
 
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Style, Terminal
 from pc_hybrid.text import clipped, next_line, padded, safe, width
-from promptcraft_sdk.client import ApiError, Client, TimedOut, Unreachable, api
+from promptcraft_sdk.client import ApiError, Call, Client, ClientError, Stream, TimedOut, Unreachable, api
 from promptcraft_sdk.client.schemas import Progress, Step
 
 _COLUMNS = 79
 _NAME_COLUMNS = 13
-_SLOWEST_POLL = 1.0
+_TICK, _SLOWEST_POLL = 0.1, 1.0
 # A platform that restarts is away for a moment; what it had begun goes on when it is back.
 _PATIENCE = 60.0
-_MARKS: dict[str, tuple[str, Style]] = {"completed": ("✓", "green"), "failed": ("✗", "red"), "undone": ("·", "dim")}
+_MARKS: dict[str, tuple[str, Style]] = {
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("✗", "yellow"),
+    "undone": ("·", "dim"),
+}
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 def follow(
-    terminal: Terminal, poll: Callable[[], Progress], *, title: str, what: str, resume: str, time_limit: float
+    terminal: Terminal,
+    client: Client,
+    stream: Stream[Progress],
+    poll: Call[Progress],
+    *,
+    title: str,
+    what: str,
+    resume: str,
+    time_limit: float,
 ) -> Progress:
-    """Prints each step as it ends, and answers the last state. Leaving early leaves the work going on."""
+    """Prints each step as it ends, and answers the last state. Leaving early leaves the work going on.
+
+    The stream is followed live; where it is refused or broke for good, `poll` asks now and then instead.
+    """
     view = _View(terminal)
     deadline = time.monotonic() + time_limit
     try:
         terminal.say(title)
-        pause = 0.1
-        while True:
-            state = _patiently(terminal, poll, deadline)
+        for state in _states(client, stream, poll, deadline):
             view.update(state)
             if state.finished:
                 return state
             if time.monotonic() > deadline:
-                raise Failure(
-                    f"{what} is still under way after {time_limit:g} s",
-                    exit_code=ExitCode.TIMED_OUT,
-                    next_step=resume,
-                )
-            view.wait(state, pause)
-            pause = min(pause * 1.3, _SLOWEST_POLL)
+                break
+            view.draw(state)
+        raise Failure(
+            f"{what} is still under way after {time_limit:g} s", exit_code=ExitCode.TIMED_OUT, next_step=resume
+        )
     except KeyboardInterrupt:
         view.clear()
         terminal.say(f"Left; {what} goes on at the platform.\nResume:  {resume}")
@@ -85,7 +100,46 @@ def aligned(left: str, right: str, seconds: float | None, *, indent: int = 0) ->
     return f"{padded(clipped(left, room), room)}{f'  {right}' if right else ''}{took:>9}"
 
 
-def _patiently(terminal: Terminal, poll: Callable[[], Progress], deadline: float) -> Progress:
+def _states(client: Client, stream: Stream[Progress], poll: Call[Progress], deadline: float) -> Iterator[Progress]:
+    """The state as it is, every tenth of a second."""
+    heard: Queue[Progress | None] = Queue()
+
+    def listen() -> None:
+        # The client is this thread's alone until it says that it is done with it.
+        with suppress(ClientError, RuntimeError):  # the latter once the command has left and closed it
+            for event in client.stream(stream):
+                heard.put(event.data)
+        heard.put(None)
+
+    Thread(target=listen, name="events", daemon=True).start()
+    state: Progress | None = None
+    while time.monotonic() < deadline:
+        try:
+            told = heard.get(timeout=_TICK)
+        except Empty:
+            told = state
+        else:
+            if told is None:
+                break
+        if told is not None:
+            state = told
+            yield told
+    yield from _polled(client, poll, deadline)
+
+
+def _polled(client: Client, poll: Call[Progress], deadline: float) -> Iterator[Progress]:
+    pause = _TICK
+    while True:
+        state = _patiently(lambda: client.send(poll), deadline)
+        until = time.monotonic() + pause
+        while (rest := until - time.monotonic()) > 0:
+            yield state
+            time.sleep(min(rest, _TICK))
+        yield state
+        pause = min(pause * 1.3, _SLOWEST_POLL)
+
+
+def _patiently(poll: Callable[[], Progress], deadline: float) -> Progress:
     """The state, although the platform may be away for a moment."""
     patience = min(time.monotonic() + _PATIENCE, deadline)
     while True:
@@ -114,21 +168,12 @@ class _View:
                 self.clear()
                 self._terminal.say(self._line(step))
 
-    def wait(self, state: Progress, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while True:
-            self._draw(state)
-            rest = until - time.monotonic()
-            if rest <= 0:
-                return
-            time.sleep(min(rest, 0.1))
-
     def clear(self) -> None:
         if self._drawn:
             self._terminal.say("\r\x1b[K", end="")
             self._drawn = False
 
-    def _draw(self, state: Progress) -> None:
+    def draw(self, state: Progress) -> None:
         if not self._terminal.live:
             return
         running = next((step.name for step in state.steps if step.status == "running"), state.phase or state.status)

@@ -1,6 +1,8 @@
 """Questions, answers, and what people think of them."""
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from pc_hybrid.connection import connect
@@ -8,8 +10,10 @@ from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, safe, safe_lines, table
 from pc_hybrid.work.figures import count, dollars, milliseconds, moment, short
-from promptcraft_sdk.client import Client, api
-from promptcraft_sdk.client.schemas import Citation, Environment, Execution
+from pc_hybrid.work.progress import aligned
+from promptcraft_sdk.client import Client, Event, api
+from promptcraft_sdk.client.schemas import Citation, Environment, Execution, ExecutionPart
+from promptcraft_sdk.client.streams import END
 
 _MOST_LISTED = 200
 
@@ -23,14 +27,63 @@ def ask(
     time_limit: float | None,
 ) -> None:
     question = sys.stdin.read().strip() if query == "-" else query
+    wanted: dict[str, Any] = {
+        "agent": agent, "environment": environment, "session_id": session, "time_limit_seconds": time_limit,
+    }  # fmt: skip
     with connect() as client:
-        answer = client.send(
-            api.execute(
-                question, agent=agent, environment=environment, session_id=session, time_limit_seconds=time_limit
-            )
-        )
-    terminal.data(answer, _answer_lines(answer))
+        if terminal.shows_words:
+            answer = _as_it_comes(terminal, client.stream(api.execute_stream(question, **wanted)))
+        else:
+            answer = client.send(api.execute(question, **wanted))
+            terminal.data(answer, _answer_lines(answer))
     _talk_about(terminal, answer)
+
+
+def cancel_execution(terminal: Terminal, identifier: str) -> None:
+    with connect() as client:
+        execution = client.send(api.cancel_execution(_resolved(client, identifier)))
+    terminal.data(execution, [f"Cancelled: execution {execution.execution_id}"])
+
+
+def watch_execution(terminal: Terminal, identifier: str) -> None:
+    with connect() as client:
+        shown = 0
+        for event in client.stream(api.execution_events(_resolved(client, identifier))):
+            execution = event.data
+            for step in execution.steps[shown:]:
+                who = f" {safe(step.agent)}" if step.agent else ""
+                terminal.say(aligned(f"{safe(step.name)}{who}", safe(step.status), step.seconds))
+            shown = len(execution.steps)
+            if event.name == END:
+                terminal.data(execution, _answer_lines(execution))
+                _talk_about(terminal, execution)
+
+
+def _as_it_comes(terminal: Terminal, events: Iterator[Event[Execution | ExecutionPart]]) -> Execution:
+    """Prints an answer's words as they come, and the whole answer where those were not all of it."""
+    said = ""
+    for event in events:
+        if isinstance(event.data, Execution):
+            answer = event.data
+            _finish(terminal, said, answer)
+            return answer
+        if event.name == "delta":
+            terminal.words(event.data.text)
+            said += event.data.text
+        elif event.name in ("agent", "withdrawn") and said:
+            terminal.words("\n")
+            terminal.say("That does not count; here is what does:")
+            said = ""
+    raise AssertionError("a stream ends with its end, or raises")
+
+
+def _finish(terminal: Terminal, said: str, answer: Execution) -> None:
+    lines = _answer_lines(answer)
+    if said:
+        terminal.words("\n")
+    if said and said == answer.answer:
+        lines = lines[len(safe_lines(said)) :]
+    terminal.data(answer, lines)
 
 
 def feedback(terminal: Terminal, identifier: str, rating: int, comment: str) -> None:

@@ -23,6 +23,7 @@ from promptcraft_sdk.agent.process import Process
 from promptcraft_sdk.agent.repository import commit_of
 from promptcraft_sdk.configuration import ASK, CONFIG_FILE, INDEX, AgentConfig, load_config
 from promptcraft_sdk.knowledge import Index, Passage, load_index
+from promptcraft_sdk.parts import Part
 from promptcraft_sdk.retrieval import topics
 
 _WITHOUT_MODEL = "(The model that words answers was of no use, so these are the documents' own words.)"
@@ -40,6 +41,21 @@ Context = Annotated[
 ]
 Asking = RequestContext[Any, Any]
 Limit = Annotated[int, Field(ge=1, le=3, description="at most so many citations")]
+
+
+class _Telling:
+    """Tells whoever asked of an answer's parts as they come, where they asked for progress."""
+
+    def __init__(self, request: Asking) -> None:
+        self._request = request
+        self._told = 0
+
+    async def tell(self, part: Part) -> None:
+        self._told += 1
+        await self._request.report_progress(self._told, message=part.message())
+
+    async def words(self, words: str) -> None:
+        await self.tell(Part(delta=words))
 
 
 class Agent:
@@ -122,9 +138,12 @@ class Agent:
         return self._knowledge.refresh()
 
     def app(self, security: TransportSecuritySettings | None = None) -> Starlette:
-        """The ASGI application: MCP at /mcp (stateless, both protocol eras) and GET /health."""
+        """The ASGI application: MCP at /mcp (stateless, both protocol eras) and GET /health.
+
+        Whoever closes the connection ends the work on a question; parts of an answer go before it to who asks for them.
+        """
         return self._server.streamable_http_app(
-            stateless_http=True, json_response=True, transport_security=security or Process().security
+            stateless_http=True, json_response=False, transport_security=security or Process().security
         )
 
     def run(self) -> None:
@@ -165,12 +184,16 @@ class Agent:
         granted = Granted.of(cast("Mapping[str, Any] | None", request.request_context.meta))
         if not found.answered or granted is None or self._model is None:
             return found
+        telling = _Telling(request)
+        await telling.tell(Part(passages=tuple(citation.model_dump() for citation in found.citations)))
         try:
-            wording = await self._model.word(granted, query, [citation.text for citation in found.citations])
+            wording = await self._model.word(granted, query, [one.text for one in found.citations], telling.words)
         except ModelUnusableError as failure:
             _log.warning("the model was of no use: %s", failure)
+            await telling.tell(Part(withdrawn=True))
             return found.model_copy(update={"answer": f"{found.answer}\n\n{_WITHOUT_MODEL}"})
         if not wording.cited:
+            await telling.tell(Part(withdrawn=True))
             return self._declined(found.confidence)
         cited = [found.citations[at] for at in wording.cited]
         return found.model_copy(update={"answer": wording.text, "citations": cited, "worded": True})

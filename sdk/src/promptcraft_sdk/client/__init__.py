@@ -5,6 +5,8 @@ from promptcraft_sdk.client import Client, api
 with Client("http://127.0.0.1:8000") as client:
     client.sign_in("admin", password)
     answer = client.send(api.execute("When is the VAT return due?"))
+    for event in client.stream(api.creation_events(creation_id)):
+        print(event.data.progress_percentage)
 """
 
 from promptcraft_sdk.client import api
@@ -17,6 +19,7 @@ from promptcraft_sdk.client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from promptcraft_sdk.client.streams import Event, Stream
 from promptcraft_sdk.client.transport import AsyncClient, Client
 from promptcraft_sdk.client.wire import Call
 
@@ -27,7 +30,9 @@ __all__ = [
     "Client",
     "ClientError",
     "Credentials",
+    "Event",
     "FieldProblem",
+    "Stream",
     "TimedOut",
     "UnexpectedAnswer",
     "Unreachable",

@@ -24,6 +24,7 @@ from promptcraft_sdk.client.schemas import (
     Evaluation,
     Execution,
     ExecutionEntry,
+    ExecutionPart,
     Feedback,
     Group,
     Health,
@@ -47,6 +48,7 @@ from promptcraft_sdk.client.schemas import (
     Upload,
     User,
 )
+from promptcraft_sdk.client.streams import MEDIA_TYPE, SILENCE_SECONDS, Stream
 from promptcraft_sdk.client.wire import MOST_ON_A_PAGE, Call, Entries, reader
 
 T = TypeVar("T")
@@ -263,6 +265,16 @@ def creation(creation_id: UUID) -> Call[Progress]:
     return _get(_AGENTS + "/creation/{creation_id}/status", Progress, creation_id=creation_id)
 
 
+def creation_events(creation_id: UUID) -> Stream[Progress]:
+    """Each change of a creation, then its end."""
+    return _follow(_AGENTS + "/creation/{creation_id}/events", Progress, creation_id=creation_id)
+
+
+def cancel_creation(creation_id: UUID) -> Call[Progress]:
+    """Have a creation undone instead of finished; follow it until it is cancelled."""
+    return _post(_AGENTS + "/creation/{creation_id}/cancel", Progress, {}, creation_id=creation_id)
+
+
 def agents(*, status: str | None = None, domain: str | None = None) -> Call[list[Agent]]:
     return _list(_AGENTS, Agent, query={"status": status, "domain": domain})
 
@@ -310,6 +322,11 @@ def deployment(deployment_id: UUID) -> Call[Progress]:
     return _get(_AGENTS + "/deployments/{deployment_id}", Progress, deployment_id=deployment_id)
 
 
+def deployment_events(deployment_id: UUID) -> Stream[Progress]:
+    """Each change of a deployment, then its end."""
+    return _follow(_AGENTS + "/deployments/{deployment_id}/events", Progress, deployment_id=deployment_id)
+
+
 # --- executions -------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +348,40 @@ def execute(
     body = {"query": query} | {name: value for name, value in optional.items() if value is not None}
     work = time_limit_seconds or _DEFAULT_EXECUTION_SECONDS
     return _once(_post("/api/v4/execute", Execution, body, time_limit=work + _ANSWER_MARGIN))
+
+
+def execute_stream(
+    query: str,
+    *,
+    agent: str | None = None,
+    environment: Environment | None = None,
+    session_id: UUID | None = None,
+    time_limit_seconds: float | None = None,
+) -> Stream[Execution | ExecutionPart]:
+    """Ask, and have the answer's parts as they come; the stream's end is what `execute` answers."""
+    call = execute(
+        query, agent=agent, environment=environment, session_id=session_id, time_limit_seconds=time_limit_seconds
+    )
+    read = reader(_adapter(ExecutionPart))
+    return Stream(
+        call.method,
+        call.template,
+        call.read,
+        body=call.body,
+        accept=MEDIA_TYPE,
+        time_limit=SILENCE_SECONDS,
+        parts=dict.fromkeys(("execution", "agent", "passages", "delta", "withdrawn"), read),
+    )
+
+
+def execution_events(execution_id: UUID) -> Stream[Execution]:
+    """Each step of an execution, then its end."""
+    return _follow("/api/v4/executions/{execution_id}/events", Execution, execution_id=execution_id)
+
+
+def cancel_execution(execution_id: UUID) -> Call[Execution]:
+    """End a running execution, and what its agent does for it."""
+    return _post("/api/v4/executions/{execution_id}/cancel", Execution, {}, execution_id=execution_id)
 
 
 def execution(execution_id: UUID) -> Call[Execution]:
@@ -491,6 +542,20 @@ def _list(
     most = sys.maxsize if most is None else most
     limit = min(most, MOST_ON_A_PAGE)
     return Call("GET", template, read, query=_given({**(query or {}), "limit": limit}), most=most)
+
+
+def _follow(template: str, answer: type[T], **path: object) -> Stream[T]:
+    read = _data(answer)
+    return Stream(
+        "GET",
+        template,
+        read,
+        path_values=_texts(path),
+        accept=MEDIA_TYPE,
+        time_limit=SILENCE_SECONDS,
+        parts={"progress": read},
+        resumable=True,
+    )
 
 
 def _post(

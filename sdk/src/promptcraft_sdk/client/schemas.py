@@ -241,10 +241,12 @@ class Step(Answer):
     seconds: Number | None = None
     error: str | None = None
     detail: str | None = None
+    agent: str | None = None
+    environment: str | None = None
 
 
 class Progress(Answer):
-    """How far a creation or a deployment is. `status` is pending, running, completed or failed."""
+    """How far a creation or a deployment is. `status` is pending, running, completed, failed or cancelled."""
 
     agent_name: str
     status: str
@@ -367,7 +369,7 @@ class Candidate(Answer):
 
 
 class ExecutionEntry(Answer):
-    """One line of the list of executions. `status` is running, completed, failed or timed_out."""
+    """One line of the list of executions. `status` is running, completed, failed, timed_out or cancelled."""
 
     execution_id: UUID
     status: str
@@ -393,6 +395,21 @@ class Execution(ExecutionEntry):
     tokens: int | None = None
     trace_id: str | None = None
     error: str | None = None
+
+
+class ExecutionPart(Answer):
+    """What is known of an answer before it is whole.
+
+    By the name of its event: `execution` has both ids, `agent` the agent that is asked from now on, `passages` what the
+    answer will stand on, `delta` more words of it. `agent` and `withdrawn` say that the words so far do not count.
+    """
+
+    execution_id: UUID | None = None
+    session_id: UUID | None = None
+    agent: str = ""
+    environment: str = ""
+    citations: tuple[Citation, ...] = ()
+    text: str = ""
 
 
 class Feedback(Answer):

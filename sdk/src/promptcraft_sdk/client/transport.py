@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar, cast
@@ -14,6 +14,7 @@ import httpx
 from promptcraft_sdk.client import api
 from promptcraft_sdk.client.credentials import Credentials
 from promptcraft_sdk.client.errors import ApiError, TimedOut, Unreachable
+from promptcraft_sdk.client.streams import END, MEDIA_TYPE, Event, EventReader, Stream
 from promptcraft_sdk.client.wire import Call, Entries
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PAUSE_BEFORE_SECOND_TRY = 0.2
 _PAUSE_WHILE_IN_USE = 1.0
 _IN_USE = "idempotency_key_in_use"
+_MOST_TROUBLES = 5
 
 
 class Client:
@@ -79,6 +81,42 @@ class Client:
                 raise
         self._renew()
         return self._try(call)
+
+    def stream(self, stream: Stream[T]) -> Iterator[Event[T]]:
+        """The events of a stream as they come, to its end.
+
+        One that is resumable is asked for again where it broke, from its last event on. Raises ApiError where the
+        platform refuses or ends it early, Unreachable or TimedOut where it broke for good.
+        """
+        place = _Place(self._wire, stream)
+        if self.credentials.due:
+            self._renew()
+        while not place.ended:
+            try:
+                for event in self._events(stream, place.last):
+                    place.came_to(event)
+                    yield event
+                place.broke(None)
+            except ApiError as refusal:
+                place.refused(refusal)
+                self._renew()
+            except (Unreachable, TimedOut) as trouble:
+                place.broke(trouble)
+                time.sleep(_PAUSE_BEFORE_SECOND_TRY)
+
+    def _events(self, stream: Stream[T], last: str) -> Iterator[Event[T]]:
+        reader = EventReader()
+        try:
+            with self._http.stream(**self._wire.request(stream, last)) as response:
+                if not self._wire.is_stream(response):
+                    yield Event(END, stream.result(response.status_code, response.headers, response.read()))
+                    return
+                for part in response.iter_bytes():
+                    for found in reader.feed(part):
+                        if (event := stream.event(found)) is not None:
+                            yield event
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._wire.fail(error, stream)
 
     def _renew(self) -> None:
         with self._renewing() as kept:
@@ -174,6 +212,41 @@ class AsyncClient:
         await self._renew(used)
         return await self._try(call)
 
+    async def stream(self, stream: Stream[T]) -> AsyncIterator[Event[T]]:
+        """The events of a stream as they come, to its end; as Client.stream."""
+        place = _Place(self._wire, stream)
+        used = self.credentials.access_token
+        if self.credentials.due:
+            await self._renew(used)
+        while not place.ended:
+            used = self.credentials.access_token
+            try:
+                async for event in self._events(stream, place.last):
+                    place.came_to(event)
+                    yield event
+                place.broke(None)
+            except ApiError as refusal:
+                place.refused(refusal)
+                await self._renew(used)
+            except (Unreachable, TimedOut) as trouble:
+                place.broke(trouble)
+                await asyncio.sleep(_PAUSE_BEFORE_SECOND_TRY)
+
+    async def _events(self, stream: Stream[T], last: str) -> AsyncIterator[Event[T]]:
+        reader = EventReader()
+        try:
+            async with self._http.stream(**self._wire.request(stream, last)) as response:
+                if not self._wire.is_stream(response):
+                    body = await response.aread()
+                    yield Event(END, stream.result(response.status_code, response.headers, body))
+                    return
+                async for part in response.aiter_bytes():
+                    for found in reader.feed(part):
+                        if (event := stream.event(found)) is not None:
+                            yield event
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._wire.fail(error, stream)
+
     async def _renew(self, used: str) -> None:
         async with self._renewing:
             if self.credentials.access_token != used:
@@ -220,6 +293,35 @@ class AsyncClient:
         await self.close()
 
 
+class _Place:
+    """How far a stream was read, and whether it may be asked for again."""
+
+    def __init__(self, wire: "_Wire", stream: Stream[Any]) -> None:
+        self._wire = wire
+        self._stream = stream
+        self._troubles = 0
+        self._renewed = False
+        self.last = ""
+        self.ended = False
+
+    def came_to(self, event: Event[Any]) -> None:
+        self.last = event.id or self.last
+        self._troubles, self._renewed = 0, False
+        self.ended = event.name == END
+
+    def broke(self, trouble: Exception | None) -> None:
+        """Raises the trouble where it is one time too many; a stream that just stops has none of its own."""
+        self._troubles += 1
+        if not self.ended and (not self._stream.resumable or self._troubles > _MOST_TROUBLES):
+            raise trouble or Unreachable(self._wire.base_url, "the stream broke off")
+
+    def refused(self, refusal: ApiError) -> None:
+        """Raises the refusal unless a new token may help."""
+        if self._renewed or not self._wire.may_renew_after(refusal, self._stream):
+            raise refusal
+        self._renewed = True
+
+
 class _Wire:
     """What both clients decide alike; nothing here waits."""
 
@@ -239,13 +341,14 @@ class _Wire:
             "headers": {"User-Agent": "promptcraft-sdk"},
         }
 
-    def request(self, call: Call[Any]) -> dict[str, Any]:
+    def request(self, call: Call[Any], last_event: str = "") -> dict[str, Any]:
+        headers = call.headers(self.credentials.access_token)
         return {
             "method": call.method,
             "url": call.path,
             "params": call.query,
             "content": call.body,
-            "headers": call.headers(self.credentials.access_token),
+            "headers": headers | {"Last-Event-ID": last_event} if last_event else headers,
             "timeout": httpx.Timeout(call.time_limit, connect=min(_CONNECT_SECONDS, call.time_limit)),
         }
 
@@ -256,6 +359,10 @@ class _Wire:
             gathered.extend(added)
             gathered.cursor = added.cursor
         return call.further(answer)
+
+    def is_stream(self, response: httpx.Response) -> bool:
+        """Whether the answer comes in events; a refusal does not, nor does what an older platform answers."""
+        return response.headers.get("content-type", "").startswith(MEDIA_TYPE)
 
     def keep(self, credentials: Credentials) -> Credentials:
         self.credentials = credentials

@@ -96,9 +96,15 @@ def reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
     return adapter.validate_json
 
 
-def problem(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
-    """The refusal in an answer; one without a problem document (a proxy's page, nothing) is named by its status."""
+def problem(status: int | None, headers: Mapping[str, str], body: bytes) -> ApiError:
+    """The refusal in an answer; one without a problem document (a proxy's page, nothing) is named by its status.
+
+    Without a status, as inside a stream, the document says it.
+    """
     document = _document(body)
+    if status is None:
+        told = document.get("status")
+        status = told if isinstance(told, int) else HTTPStatus.INTERNAL_SERVER_ERROR
     return ApiError(
         status=status,
         code=_text(document, "code") or f"http_{status}",

@@ -1,11 +1,14 @@
 """The Agent Factory: from a spec and documents to an agent that answers."""
 
 from promptcraft.agents.service.creation import (
+    cancel_creation,
     create_agent,
     creation_ended,
+    creation_happening,
     creation_progress,
     deploy_agent,
     deployment_ended,
+    deployment_happening,
     deployment_progress,
 )
 from promptcraft.agents.service.evaluating import evaluate_agent
@@ -28,12 +31,15 @@ __all__ = [
     "Limits",
     "Supplies",
     "agent_logs",
+    "cancel_creation",
     "create_agent",
     "creation_ended",
+    "creation_happening",
     "creation_progress",
     "delete_agent",
     "deploy_agent",
     "deployment_ended",
+    "deployment_happening",
     "deployment_progress",
     "evaluate_agent",
     "forget_interrupted_uploads",

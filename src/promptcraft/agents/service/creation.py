@@ -11,6 +11,7 @@ from promptcraft.agents.errors import (
     AgentExists,
     AgentNotFound,
     CreationNotFound,
+    CreationOver,
     DeploymentNotFound,
     SpecNotUsable,
 )
@@ -31,14 +32,19 @@ from promptcraft.agents.tables import AgentRow
 from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.agents import (
+    CREATION_CANCELLED,
     CREATION_FAILED,
     CREATION_REQUESTED,
+    CREATION_UNDONE,
     DEPLOYMENT_FAILED,
     DEPLOYMENT_REQUESTED,
 )
-from promptcraft.kernel.errors import FieldProblem
+from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.errors import FieldProblem, Forbidden
+from promptcraft.kernel.happenings import Happening
 from promptcraft.kernel.ids import new_id
-from promptcraft.kernel.jobs import JobState, JobView, enqueue, job_view, median_duration
+from promptcraft.kernel.jobs import JobState, JobView, cancel_job, enqueue, job_view, median_duration
+from promptcraft.kernel.permissions import Permission
 from promptcraft.runtime import instances
 
 _PLANNED = [
@@ -123,17 +129,41 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
 
 async def creation_progress(session: AsyncSession, actor: Actor, creation_id: UUID) -> Progress:
     """How far a creation is. Raises CreationNotFound, also for another organisation's."""
-    job = await job_view(session, actor.org_id, creation_id)
-    if job is None or job.kind != Order.CREATE:
-        raise CreationNotFound
-    return _progress(job)
+    return _progress(await _creation(session, actor, creation_id))
 
 
 async def deployment_progress(session: AsyncSession, actor: Actor, deployment_id: UUID) -> Progress:
     """How far a deployment is. Raises DeploymentNotFound, also for another organisation's."""
-    job = await job_view(session, actor.org_id, deployment_id)
-    if job is None or job.kind != Order.DEPLOY:
-        raise DeploymentNotFound
+    return _progress(await _deployment(session, actor, deployment_id))
+
+
+async def creation_happening(db: Database, actor: Actor, creation_id: UUID) -> Happening:
+    """What is newest of a creation. Raises CreationNotFound, also for another organisation's."""
+    async with unit_of_work(db, actor) as session:
+        return _happening(await _creation(session, actor, creation_id))
+
+
+async def deployment_happening(db: Database, actor: Actor, deployment_id: UUID) -> Happening:
+    """What is newest of a deployment. Raises DeploymentNotFound, also for another organisation's."""
+    async with unit_of_work(db, actor) as session:
+        return _happening(await _deployment(session, actor, deployment_id))
+
+
+async def cancel_creation(session: AsyncSession, actor: Actor, creation_id: UUID) -> Progress:
+    """Have a creation undone instead of finished: the actor's own, or anybody's where they may delete agents.
+
+    One that is cancelled already stays so. Raises CreationNotFound, also for another organisation's; Forbidden;
+    CreationOver where it has ended, or failed and is being undone.
+    """
+    job = await _creation(session, actor, creation_id)
+    if job.user_id != actor.user_id and not actor.may(Permission.AGENT_DELETE):
+        raise Forbidden(f"It is somebody else's: this needs the permission {Permission.AGENT_DELETE}.")
+    if await cancel_job(session, actor, creation_id):
+        name = Order.model_validate_json(job.payload).spec.name
+        await audit.record(session, actor, CREATION_CANCELLED, resource=name, agent=name, creation=creation_id)
+    job = await _creation(session, actor, creation_id)
+    if job.state not in (JobState.CANCELLING, JobState.CANCELLED):
+        raise CreationOver(f"It is {_progress(job).status}.")
     return _progress(job)
 
 
@@ -148,6 +178,10 @@ async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> N
         return
     if agent is not None:
         await session.delete(agent)
+    if job.state is JobState.CANCELLED:
+        name = order.spec.name
+        await audit.record(session, actor, CREATION_UNDONE, resource=name, agent=name, creation=job.id)
+        return
     await audit.record(
         session, actor, CREATION_FAILED, resource=order.spec.name, agent=order.spec.name, creation=job.id,
         phase=job.phase, reason=job.error, error=job.error,
@@ -189,10 +223,29 @@ async def _estimate(session: AsyncSession, actor: Actor) -> float | None:
     return None if seconds is None else round(seconds / 60, 3)
 
 
+async def _creation(session: AsyncSession, actor: Actor, creation_id: UUID) -> JobView:
+    job = await job_view(session, actor.org_id, creation_id)
+    if job is None or job.kind != Order.CREATE:
+        raise CreationNotFound
+    return job
+
+
+async def _deployment(session: AsyncSession, actor: Actor, deployment_id: UUID) -> JobView:
+    job = await job_view(session, actor.org_id, deployment_id)
+    if job is None or job.kind != Order.DEPLOY:
+        raise DeploymentNotFound
+    return job
+
+
+def _happening(job: JobView) -> Happening:
+    return Happening(job.revision, _progress(job), ended=job.finished_at is not None)
+
+
 def _progress(job: JobView) -> Progress:
     order = Order.model_validate_json(job.payload)
     # What is being undone is still running for whoever waits: the end is when nothing is left behind.
-    status = "running" if job.state is JobState.COMPENSATING else job.state.value
+    undoing = job.state in (JobState.COMPENSATING, JobState.CANCELLING)
+    status = "running" if undoing else job.state.value
     phase = job.phase
     if job.state is JobState.COMPLETED:
         phase = "deployed" if order.deploys else "built"
@@ -202,7 +255,7 @@ def _progress(job: JobView) -> Progress:
         next_step = 'Ask it: pc-hybrid ask "..."' if order.deploys else f"Deploy it: pc-hybrid agent deploy {name}"
     return Progress(
         agent_name=order.spec.name,
-        status=status,
+        status=status,  # pyright: ignore[reportArgumentType] -- the states that are left are its values
         phase=phase,
         progress_percentage=job.percentage,
         steps=job.steps,

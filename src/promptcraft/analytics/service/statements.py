@@ -22,7 +22,10 @@ _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _execution, _rating, _usage, _evaluation = ExecutionFactRow, ExecutionRatingRow, RuntimeUsageRow, AgentEvaluationRow
 _call = ModelCallFactRow
 mean_time: ColumnElement[Any] = func.avg(_execution.response_time_ms)
-success_rate: ColumnElement[Any] = cast(func.avg(cast(_execution.status == "completed", Integer)), Float)
+# What somebody cancelled neither succeeded nor failed.
+success_rate: ColumnElement[Any] = cast(
+    func.avg(cast(_execution.status == "completed", Integer)).filter(_execution.status != "cancelled"), Float
+)
 
 
 def figures(chosen: Selection, prices: Prices) -> Statement:

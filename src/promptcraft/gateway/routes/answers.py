@@ -1,23 +1,21 @@
 """How the model routes answer: as the OpenAI API does, errors included, so that its clients work unchanged."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from promptcraft.gateway.service import Call, Gateway, make_call
 from promptcraft.kernel import context
 from promptcraft.kernel.errors import PlatformError
+from promptcraft.kernel.problems import problem_answer
+from promptcraft.kernel.streams import STREAM_HEADERS, unless_hung_up
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"),
-           (b"x-accel-buffering", b"no")]  # fmt: skip
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -38,8 +36,7 @@ class ModelRoute(APIRoute):
 
 async def told(request: Request, error: PlatformError | RequestValidationError) -> Response:
     """What the platform answers to this error, with the event that it leaves, and with an OpenAI client's `error`."""
-    kind = PlatformError if isinstance(error, PlatformError) else RequestValidationError
-    response: Response = await request.app.exception_handlers[kind](request, error)
+    response = await problem_answer(request, error)
     problem: dict[str, Any] = orjson.loads(bytes(response.body))
     body = orjson.dumps({**problem, "error": _error(problem)})
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
@@ -83,7 +80,7 @@ class ModelAnswer(Response):
         async def begin() -> None:
             nonlocal begun
             begun = True
-            headers = _STREAM if self._call.wanted.streamed else _JSON
+            headers = STREAM_HEADERS if self._call.wanted.streamed else _JSON
             await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
 
         async def pass_on(part: bytes) -> None:
@@ -92,7 +89,7 @@ class ModelAnswer(Response):
             await send({"type": "http.response.body", "body": part, "more_body": True})
 
         try:
-            await _unless_hung_up(make_call(self._gateway, self._call, pass_on, error_body), receive)
+            await unless_hung_up(make_call(self._gateway, self._call, pass_on, error_body), receive)
         except PlatformError as error:
             if begun:
                 raise
@@ -100,24 +97,3 @@ class ModelAnswer(Response):
             return
         if begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _unless_hung_up(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do the work; where the caller hangs up first, end it and return once it has."""
-    working = asyncio.create_task(work)
-    hanging_up = asyncio.create_task(_hangs_up(receive))
-    try:
-        await asyncio.wait({working, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-    finally:
-        hanging_up.cancel()
-        working.cancel()
-        with suppress(asyncio.CancelledError, PlatformError):
-            await working
-
-
-async def _hangs_up(receive: Receive) -> None:
-    message: Message = {}
-    while message.get("type") != "http.disconnect":
-        message = await receive()

@@ -1,5 +1,6 @@
 """Background work: a row in PostgreSQL decides who does it, Celery only says when."""
 
+from promptcraft.kernel.jobs.cancel import cancel_job
 from promptcraft.kernel.jobs.enqueue import enqueue
 from promptcraft.kernel.jobs.model import (
     FenceLost,
@@ -27,8 +28,9 @@ __all__ = [
     "Step",
     "StepContext",
     "StepView",
-    "enqueue",
+    "cancel_job",
     "due_work",
+    "enqueue",
     "ensure_standing_jobs",
     "idle_seconds",
     "job_view",

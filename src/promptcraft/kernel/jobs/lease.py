@@ -1,7 +1,7 @@
 """Leases on jobs, by the database's clock, so that hosts with other times agree."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.db import Database, system_unit_of_work
-from promptcraft.kernel.jobs.model import FenceLost
+from promptcraft.kernel.jobs.model import FenceLost, JobState
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.telemetry import get_logger
 
@@ -38,12 +38,12 @@ _CLAIM = text("""
 _RENEW = text("""
     update kernel.job set lease_until = clock_timestamp() + make_interval(secs => :lease)
      where org_id = :org_id and id = :id and fencing_token = :token
-    returning 1
+    returning state
 """)
 _RELEASE = text("""
     update kernel.job
        set lease_until = null, lease_owner = null,
-           error = case state when 'compensating' then error else :reason end,
+           error = case when state in ('compensating', 'cancelling') then error else :reason end,
            run_after = clock_timestamp() + make_interval(secs => :delay)
      where org_id = :org_id and id = :id and fencing_token = :token
 """)
@@ -93,18 +93,33 @@ def _claim_of(row: RowMapping) -> Claim:
 
 
 @asynccontextmanager
-async def holding(db: Database, claim: Claim) -> AsyncGenerator[None]:
-    """Renew the job's lease while the block runs; FenceLost once it is another's."""
+async def holding(db: Database, claim: Claim) -> AsyncGenerator[asyncio.Event]:
+    """Renew the job's lease while the block runs; FenceLost once it is another's.
+
+    The event is set some seconds after somebody cancelled the job.
+    """
     mine = {"org_id": claim.org_id, "id": claim.job_id, "token": claim.token}
-    async with renewing(db, _RENEW, mine, str(claim.job_id)):
-        yield
+    cancelled = asyncio.Event()
+
+    def look(state: object) -> None:
+        if state == JobState.CANCELLING:
+            cancelled.set()
+
+    async with renewing(db, _RENEW, mine, str(claim.job_id), look):
+        yield cancelled
 
 
 @asynccontextmanager
-async def renewing(db: Database, renewal: TextClause, mine: Mapping[str, object], what: str) -> AsyncGenerator[None]:
+async def renewing(
+    db: Database,
+    renewal: TextClause,
+    mine: Mapping[str, object],
+    what: str,
+    renewed: Callable[[object], None] | None = None,
+) -> AsyncGenerator[None]:
     """Renew a lease while the block runs; the block is cancelled, with FenceLost, once the lease is another's.
 
-    `renewal` takes `mine` and `lease`, and returns a row where the lease is still ours.
+    `renewal` takes `mine` and `lease`, and returns a value where the lease is still ours, which `renewed` is given.
     """
     work = asyncio.current_task()
     lost = False
@@ -123,6 +138,8 @@ async def renewing(db: Database, renewal: TextClause, mine: Mapping[str, object]
                 lost = True
                 work.cancel()
                 return
+            if renewed is not None:
+                renewed(held)
 
     renewal_task = asyncio.create_task(renew())
     try:

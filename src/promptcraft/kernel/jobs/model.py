@@ -21,6 +21,9 @@ class JobState(StrEnum):
     COMPENSATING = "compensating"
     COMPLETED = "completed"
     FAILED = "failed"
+    # Being undone because somebody cancelled it, and undone.
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
 
 
 class StepView(BaseModel):
@@ -35,11 +38,13 @@ class StepView(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job as the status API shows it. `percentage` is 0 to 100."""
+    """A job as the status API shows it. `percentage` is 0 to 100; `revision` counts what has happened to it."""
 
     model_config = ConfigDict(frozen=True)
 
     id: UUID
+    revision: int
+    user_id: UUID | None
     kind: str
     state: JobState
     phase: str
@@ -86,18 +91,23 @@ Finished = Callable[[AsyncSession, Actor, JobView], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One idempotent step. `undo` removes whatever `run` may have left, also when `run` never finished."""
+    """One idempotent step. `undo` removes whatever `run` may have left, also when `run` never finished.
+
+    One that only waits for others is `interruptible`: cancelling the job ends it in the midst. The others come to their
+    end first, as what they do in threads would go on beside the undoing.
+    """
 
     name: str
     run: RunStep
     undo: UndoStep | None = None
+    interruptible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """All that a worker needs to run jobs of one kind; registered by the composition root.
 
-    `finished` runs in the transaction that makes the final state (completed or failed) true.
+    `finished` runs in the transaction that makes the final state (completed, failed or cancelled) true.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """Running jobs: a lease says who may, a fencing token makes sure, and every step's outcome is kept."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.context import WorkContext, enter
 from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.errors import PlatformError, Unavailable
+from promptcraft.kernel.happenings import tell_followers
 from promptcraft.kernel.jobs.lease import Claim, claim_job, holding, leave_job, release_job
 from promptcraft.kernel.jobs.model import FenceLost, JobKind, JobState, Retry, Step, StepContext
 from promptcraft.kernel.jobs.tables import JobRow, JobStepRow
@@ -22,6 +24,7 @@ from promptcraft.kernel.jobs.view import view_of
 from promptcraft.kernel.telemetry import get_logger, tracer
 
 _log = get_logger(__name__)
+_BEGUN = (JobState.COMPLETED, JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
 _FENCE = text("select 1 from kernel.job where org_id = :org_id and id = :id and fencing_token = :token for share")
 
 
@@ -33,6 +36,7 @@ class _Run:
     kind: JobKind
     claim: Claim
     actor: Actor
+    cancelled: asyncio.Event
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncGenerator[AsyncSession]:
@@ -41,6 +45,7 @@ class _Run:
             if await session.scalar(_FENCE, fence) is None:
                 raise FenceLost
             yield session
+            tell_followers(session, self.claim.job_id)
 
     async def warn(self, warning: str) -> None:
         async with self.unit_of_work() as session:
@@ -65,12 +70,11 @@ async def run_job(db: Database, kinds: Mapping[str, JobKind], job_id: UUID, work
     claim = await claim_job(db, kinds, job_id, worker)
     if claim is None:
         return
-    run = _Run(db, kinds[claim.kind], claim, claim.actor)
     work = WorkContext("worker", claim.actor.request_id, claim.correlation_id)
     with enter(work), tracer().start_as_current_span(f"job {claim.kind}"):
         try:
-            async with holding(db, claim):
-                await _advance(run)
+            async with holding(db, claim) as cancelled:
+                await _advance(_Run(db, kinds[claim.kind], claim, claim.actor, cancelled))
         except FenceLost:
             _log.warning("another worker took the job", extra={"job": str(job_id)})
         except (Retry, Unavailable) as reason:
@@ -81,13 +85,12 @@ async def _advance(run: _Run) -> None:
     if not await _knows_every_step(run):
         await leave_job(run.db, run.claim)
         return
-    if run.claim.state != JobState.COMPENSATING:
+    if run.claim.state not in (JobState.COMPENSATING, JobState.CANCELLING):
         # A worker that dies in the same step again and again is the step's doing.
         if run.claim.attempt > run.kind.max_attempts:
             reason = run.claim.error or "the worker died"
             await _fail(run, f"gave up after {run.claim.attempt - 1} attempts: {reason}", "interrupted", None)
-        elif await _forward(run):
-            await _finish(run, JobState.COMPLETED)
+        elif await _forward(run) and await _complete(run):
             return
     await _compensate(run)
 
@@ -99,22 +102,26 @@ async def _knows_every_step(run: _Run) -> bool:
 
 
 async def _forward(run: _Run) -> bool:
-    """Run the steps that are left; False when one failed for good and was recorded as failed."""
+    """Run the steps that are left; False when what they did is to be undone: one failed for good, or cancelled."""
     while True:
         async with run.unit_of_work() as session:
             steps = await run.steps(session)
             waiting = next((step for step in steps if step.state != JobState.COMPLETED), None)
             if waiting is None:
                 return True
+            job = await run.job(session)
+            if job.state == JobState.CANCELLING:
+                return False
             name = waiting.name
             waiting.state, waiting.started_at = JobState.RUNNING, waiting.started_at or clock.now()
-            job = await run.job(session)
             job.phase, job.percentage = name, 100 * waiting.position // len(steps)
             done = {step.name: orjson.loads(step.result or "{}") for step in steps if step.state == JobState.COMPLETED}
         try:
-            result = await run.kind.steps_by_name[name].run(_context(run, done))
+            result = await _step(run, run.kind.steps_by_name[name], _context(run, done))
         except (FenceLost, Retry, Unavailable):
             raise
+        except _Interrupted:
+            return False
         except PlatformError as refusal:
             await _fail(run, refusal.detail, refusal.code, refusal.next_step, name)
             return False
@@ -128,7 +135,28 @@ async def _forward(run: _Run) -> bool:
             step.result = orjson.dumps(result or {}).decode()
             # A step that got through earns the next one its full number of attempts, and what held it up is over.
             job = await run.job(session)
-            job.attempt, job.error = 1, None
+            if job.state != JobState.CANCELLING:
+                job.attempt, job.error = 1, None
+
+
+class _Interrupted(Exception):
+    """The job was cancelled in the midst of a step."""
+
+
+async def _step(run: _Run, step: Step, context: StepContext) -> dict[str, Any] | None:
+    if not step.interruptible:
+        return await step.run(context)
+    working = asyncio.ensure_future(step.run(context))
+    stopping = asyncio.ensure_future(run.cancelled.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _Interrupted
+        return working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def _context(run: _Run, results: dict[str, dict[str, Any]]) -> StepContext:
@@ -139,7 +167,8 @@ def _context(run: _Run, results: dict[str, dict[str, Any]]) -> StepContext:
 async def _fail(run: _Run, error: str, code: str, next_step: str | None, step_name: str | None = None) -> None:
     async with run.unit_of_work() as session:
         job = await run.job(session)
-        job.state, job.error, job.error_code, job.next_step = JobState.COMPENSATING, error, code, next_step
+        if job.state != JobState.CANCELLING:
+            job.state, job.error, job.error_code, job.next_step = JobState.COMPENSATING, error, code, next_step
         for step in await run.steps(session):
             if step.name == step_name or (step_name is None and step.state == JobState.RUNNING):
                 step.state, step.error, step.finished_at = JobState.FAILED, error, clock.now()
@@ -148,9 +177,13 @@ async def _fail(run: _Run, error: str, code: str, next_step: str | None, step_na
 async def _compensate(run: _Run) -> None:
     """Undo in reverse order everything that began, the interrupted step included."""
     async with run.unit_of_work() as session:
+        cancelled = (await run.job(session)).state == JobState.CANCELLING
         steps = await run.steps(session)
+        for row in steps:
+            if cancelled and row.state == JobState.RUNNING:
+                row.state, row.finished_at = JobState.CANCELLED, clock.now()
         done = {step.name: orjson.loads(step.result or "{}") for step in steps}
-        begun = [step.name for step in steps if step.state in (JobState.COMPLETED, JobState.RUNNING, JobState.FAILED)]
+        begun = [step.name for step in steps if step.state in _BEGUN]
     for name in reversed(begun):
         step: Step = run.kind.steps_by_name[name]
         if step.undo is not None:
@@ -165,16 +198,25 @@ async def _compensate(run: _Run) -> None:
             row = await session.get_one(JobStepRow, (run.claim.org_id, run.claim.job_id, name))
             if row.state == JobState.COMPLETED:
                 row.state = "undone"
-    await _finish(run, JobState.FAILED)
-
-
-async def _finish(run: _Run, state: JobState) -> None:
     async with run.unit_of_work() as session:
-        job = await run.job(session)
-        steps = await run.steps(session)
-        job.state, job.finished_at, job.lease_until, job.lease_owner = state, clock.now(), None, None
-        if state is JobState.COMPLETED:
-            job.percentage, job.error = 100, None
-        await session.flush()
-        if run.kind.finished is not None:
-            await run.kind.finished(session, run.actor, view_of(job, steps))
+        await _finish(run, session, JobState.CANCELLED if cancelled else JobState.FAILED)
+
+
+async def _complete(run: _Run) -> bool:
+    """Make the job completed; False where it was cancelled before."""
+    async with run.unit_of_work() as session:
+        if (await run.job(session)).state == JobState.CANCELLING:
+            return False
+        await _finish(run, session, JobState.COMPLETED)
+        return True
+
+
+async def _finish(run: _Run, session: AsyncSession, state: JobState) -> None:
+    job = await run.job(session)
+    steps = await run.steps(session)
+    job.state, job.finished_at, job.lease_until, job.lease_owner = state, clock.now(), None, None
+    if state is JobState.COMPLETED:
+        job.percentage, job.error = 100, None
+    await session.flush()
+    if run.kind.finished is not None:
+        await run.kind.finished(session, run.actor, view_of(job, steps))

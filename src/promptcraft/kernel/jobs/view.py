@@ -27,6 +27,8 @@ async def job_view(session: AsyncSession, org_id: UUID, job_id: UUID) -> JobView
 def view_of(row: JobRow, steps: list[JobStepRow]) -> JobView:
     return JobView(
         id=row.id,
+        revision=_revision(row, steps),
+        user_id=row.user_id,
         kind=row.kind,
         state=JobState(row.state),
         phase=row.phase,
@@ -40,6 +42,17 @@ def view_of(row: JobRow, steps: list[JobStepRow]) -> JobView:
         created_at=row.created_at,
         finished_at=row.finished_at,
     )
+
+
+# How often a step has changed when it is in this state; a state that is not named is the step's end.
+_CHANGES = {JobState.PENDING: 0, JobState.RUNNING: 1, "undone": 3}
+
+
+def _revision(row: JobRow, steps: list[JobStepRow]) -> int:
+    """From the rows alone, and more with each change of them: a step only ever goes from one state to a later one."""
+    turned = row.state in (JobState.COMPENSATING, JobState.CANCELLING, JobState.FAILED, JobState.CANCELLED)
+    count = len(orjson.loads(row.warnings)) + sum(_CHANGES.get(step.state, 2) for step in steps)
+    return 1 + count + (row.state != JobState.PENDING) + turned + (row.finished_at is not None)
 
 
 def _step_view(step: JobStepRow) -> StepView:

@@ -1,7 +1,8 @@
 """One query from its question to its answer, in three units of work: intent, committed; effect; outcome, committed."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,16 +16,19 @@ from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.orchestrator import (
     EXECUTION_COMPLETED,
     EXECUTION_DECLINED,
+    EXECUTION_DISCONNECTED,
     EXECUTION_FAILED,
     EXECUTION_TIMED_OUT,
 )
 from promptcraft.kernel.db import Database, unit_of_work
+from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.idempotency import Once
 from promptcraft.kernel.ids import new_id, time_of
-from promptcraft.orchestrator.errors import ExecutionClosed
-from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Execution, ExecutionStatus, Step
+from promptcraft.orchestrator.errors import ExecutionCancelled, ExecutionClosed
+from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Begun, Execution, ExecutionStatus, Step
 from promptcraft.orchestrator.service import ledger
-from promptcraft.orchestrator.service.asking import Outcome, ask_in_turn
+from promptcraft.orchestrator.service.asking import Outcome, Taken, Tell, ask_in_turn, given_up
+from promptcraft.orchestrator.service.cancelling import closed_elsewhere
 from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
 from promptcraft.orchestrator.service.endpoints import running_endpoints
 from promptcraft.orchestrator.service.history import done_before
@@ -43,6 +47,7 @@ class Zen:
 
     upstream: McpUpstream
     gateway: Gateway
+    followers: Followers
     indexes: RoutingIndexes = field(default_factory=RoutingIndexes)
 
 
@@ -55,11 +60,26 @@ class _Intent:
     grants: Mapping[str, str]
 
 
-async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked, once: Once | None = None) -> Execution:
-    """Route a query to an agent, ask it, and keep what came of it.
+# Waits for somebody who asked to hang up.
+HangUp = Callable[[], Coroutine[Any, Any, None]]
+
+
+async def execute(
+    db: Database,
+    zen: Zen,
+    actor: Actor,
+    asked: Asked,
+    hung_up: HangUp | None = None,
+    tell: Tell | None = None,
+    once: Once | None = None,
+) -> Execution:
+    """Route a query to an agent, ask it, and keep what came of it; that it was given up, where `hung_up` ends first.
+
+    `tell` hears of the execution once it is written down, and of the answer's parts as they come.
 
     Raises KeyInUse, KeyReused, SessionNotFound, AgentNotFound, AgentNotRunning, NoAgents before anything is asked;
-    AgentUnavailable, AgentFailed, ExecutionTimedOut, ExecutionClosed with the execution's id once something was.
+    AgentUnavailable, AgentFailed, ExecutionTimedOut, ExecutionCancelled, ExecutionClosed, AskerHungUp with the
+    execution's id once something was.
     """
     started = time.perf_counter()
     execution_id = new_id()
@@ -67,11 +87,10 @@ async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked, once: Once
         if once is not None and (earlier := await done_before(session, actor, once, execution_id)) is not None:
             return earlier
         intent = await _intend(session, zen, actor, asked, execution_id, started)
+    if tell is not None:
+        await tell("execution", Begun(execution_id=intent.execution_id, session_id=intent.before.session_id))
     if intent.plan.turns:
-        deadline = started + asked.time_limit_seconds
-        outcome = await ask_in_turn(
-            zen.upstream, intent.plan.turns, asked.query, intent.before.context, deadline, intent.grants
-        )
+        outcome = await _ask(db, zen, actor, asked, intent, started + asked.time_limit_seconds, hung_up, tell)
     else:
         nobody = AgentAnswer(answered=False, answer=_NOBODY)
         outcome = Outcome(ExecutionStatus.COMPLETED, None, nobody, None)
@@ -83,6 +102,48 @@ async def execute(db: Database, zen: Zen, actor: Actor, asked: Asked, once: Once
     return execution
 
 
+async def _ask(
+    db: Database,
+    zen: Zen,
+    actor: Actor,
+    asked: Asked,
+    intent: _Intent,
+    deadline: float,
+    hung_up: HangUp | None,
+    tell: Tell | None,
+) -> Outcome:
+    """Ask the plan's agents, until one answers, whoever asked hangs up, or somebody ends the execution."""
+    taken = Taken()
+
+    async def turned() -> None:
+        async with unit_of_work(db, actor) as session:
+            await ledger.keep_steps(session, actor, intent.execution_id, (intent.routed, *taken.steps))
+
+    asking = asyncio.ensure_future(
+        ask_in_turn(
+            zen.upstream,
+            intent.plan.turns,
+            asked.query,
+            intent.before.context,
+            deadline,
+            intent.grants,
+            taken,
+            turned,
+            tell,
+        )  # fmt: skip
+    )
+    ends = [closed_elsewhere(db, zen.followers, actor, intent.execution_id), *([hung_up()] if hung_up else [])]
+    ending = [asyncio.ensure_future(end) for end in ends]
+    try:
+        await asyncio.wait({asking, *ending}, return_when=asyncio.FIRST_COMPLETED)
+        return asking.result() if asking.done() else given_up(taken)
+    finally:
+        for task in (asking, *ending):
+            task.cancel()
+        # An agent is told by its connection being closed, which must have happened before this is over.
+        await asyncio.gather(asking, *ending, return_exceptions=True)
+
+
 async def _intend(
     session: AsyncSession, zen: Zen, actor: Actor, asked: Asked, execution_id: UUID, started: float
 ) -> _Intent:
@@ -90,6 +151,8 @@ async def _intend(
     index = await zen.indexes.of(session, actor)
     endpoints = await running_endpoints(session, actor, index.servers)
     plan = plan_for(asked, index, endpoints, before.last_agent)
+    seconds = round(time.perf_counter() - started, 4)
+    routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
     created_at = time_of(execution_id)
     session.add(
         ExecutionRow(
@@ -100,6 +163,7 @@ async def _intend(
             session_id=before.session_id,
             status=ExecutionStatus.RUNNING,
             candidates=ledger.candidates_text(plan.candidates),
+            steps=ledger.steps_text([routed]),
             trace_id=telemetry.trace_id(),
             deadline=created_at + timedelta(seconds=asked.time_limit_seconds),
         )
@@ -107,8 +171,6 @@ async def _intend(
     session.add(
         ExecutionTextRow(org_id=actor.org_id, created_at=created_at, execution_id=execution_id, prompt=asked.query)
     )
-    seconds = round(time.perf_counter() - started, 4)
-    routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
     ends_at = created_at + timedelta(seconds=asked.time_limit_seconds)
     grants = await _grants(session, zen, actor, plan, execution_id, ends_at)
     return _Intent(execution_id, before, plan, routed, grants)
@@ -155,7 +217,8 @@ async def _conclude(
         status_code=failure.status if failure else None, **values,
     )  # fmt: skip
     if row is None:
-        raise ExecutionClosed
+        ended = await ledger.visible(session, actor, intent.execution_id)
+        raise ExecutionCancelled(ended.error) if ended.status == ExecutionStatus.CANCELLED else ExecutionClosed
     text = await session.get_one(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
     if answer is not None:
         text.answer, text.citations = answer.answer, ledger.citations_text(answer.citations)
@@ -172,6 +235,8 @@ def _event_of(outcome: Outcome) -> Any:
             return EXECUTION_TIMED_OUT
         case ExecutionStatus.FAILED:
             return EXECUTION_FAILED
+        case ExecutionStatus.CANCELLED:
+            return EXECUTION_DISCONNECTED
         case _:
             answered = outcome.answer is not None and outcome.answer.answered
             return EXECUTION_COMPLETED if answered else EXECUTION_DECLINED

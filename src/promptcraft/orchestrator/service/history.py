@@ -12,6 +12,7 @@ from promptcraft.kernel import audit, clock, outbox
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_ABANDONED, FEEDBACK_GIVEN
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.happenings import Happening
 from promptcraft.kernel.idempotency import KeyInUse, Once, claim_for, take_over
 from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Permission
@@ -37,6 +38,12 @@ async def execution(session: AsyncSession, actor: Actor, execution_id: UUID) -> 
     row = await ledger.visible(session, actor, execution_id)
     text = await session.get(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
     return ledger.execution_of(row, text)
+
+
+async def execution_happening(db: Database, actor: Actor, execution_id: UUID) -> Happening:
+    """What is newest of an execution. Raises ExecutionNotFound (another's, too)."""
+    async with unit_of_work(db, actor) as session:
+        return await ledger.newest(session, actor, execution_id)
 
 
 async def done_before(session: AsyncSession, actor: Actor, once: Once, execution_id: UUID) -> Execution | None:

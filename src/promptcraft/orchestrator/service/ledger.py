@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.kernel import audit, clock, outbox
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit import Event
+from promptcraft.kernel.happenings import Happening, tell_followers
 from promptcraft.kernel.ids import time_of
 from promptcraft.kernel.permissions import Permission
 from promptcraft.orchestrator.errors import ExecutionNotFound
@@ -76,9 +77,18 @@ async def close(
     return row
 
 
+async def keep_steps(session: AsyncSession, actor: Actor, execution_id: UUID, steps: Sequence[Step]) -> None:
+    """Write down the steps of a running execution so far."""
+    mine = (ExecutionRow.org_id == actor.org_id, ExecutionRow.created_at == time_of(execution_id))
+    running = (ExecutionRow.id == execution_id, ExecutionRow.status == ExecutionStatus.RUNNING)
+    await session.execute(update(ExecutionRow).where(*mine, *running).values(steps=steps_text(steps)))
+    tell_followers(session, execution_id)
+
+
 async def tell(session: AsyncSession, actor: Actor, row: ExecutionRow, event: Event, status_code: int | None) -> None:
     """The event, the fact and the count of an execution that just reached its final state."""
     EXECUTIONS.labels(row.status, row.answered).inc()
+    tell_followers(session, row.id)
     await audit.record(
         session, actor, event, resource=row.id, agent=row.agent_id, workflow_id=row.id, cost=row.total_cost,
         status_code=status_code, error=row.error, reason=row.error_code, environment=row.environment,
@@ -104,6 +114,14 @@ async def visible(session: AsyncSession, actor: Actor, execution_id: UUID) -> Ex
     if row is None or not (row.user_id == actor.user_id or actor.may(Permission.EXECUTION_READ_ALL)):
         raise ExecutionNotFound
     return row
+
+
+async def newest(session: AsyncSession, actor: Actor, execution_id: UUID) -> Happening:
+    """What is newest of an execution: it begins, then each of its steps, then its end. Raises ExecutionNotFound."""
+    row = await visible(session, actor, execution_id)
+    execution = execution_of(row, await session.get(ExecutionTextRow, (actor.org_id, row.created_at, row.id)))
+    ended = row.finished_at is not None
+    return Happening(1 + len(execution.steps) + ended, execution, ended)
 
 
 def execution_of(row: ExecutionRow, text: ExecutionTextRow | None) -> Execution:

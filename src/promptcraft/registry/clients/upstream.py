@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import httpx
 
 from promptcraft.kernel.http import http_client
-from promptcraft.registry.clients.wire import Request, outcome_of, result_of, tools_of
+from promptcraft.registry.clients.wire import ProgressReader, Request, outcome_of, result_of, tools_of
 from promptcraft.registry.errors import UpstreamFailed, UpstreamTimedOut, UpstreamUnavailable
 from promptcraft.registry.schemas import ToolContract, ToolResult
 
@@ -22,6 +22,10 @@ _MOST_TOOLS = 1000
 _MOST_PAGES = 100
 _MOST_SOCKETS = 256
 _LIST_SECONDS = 10.0
+
+
+# Takes the message of each progress notification.
+Progressed = Callable[[str], Awaitable[None]]
 
 
 class McpUpstream(Protocol):
@@ -38,8 +42,11 @@ class McpUpstream(Protocol):
         arguments: Mapping[str, Any],
         time_limit_seconds: float,
         meta: Mapping[str, Any] | None = None,
+        progress: Progressed | None = None,
     ) -> ToolResult:
-        """Call one tool; `meta` goes along in the request's `_meta`.
+        """Call one tool; `meta` goes along in the request's `_meta`, `progress` hears what the server says meanwhile.
+
+        Cancelled, it closes the connection, which tells the server that nobody waits any more.
 
         Raises UpstreamUnavailable, UpstreamTimedOut, UpstreamFailed (the tool's own failure too).
         """
@@ -82,17 +89,19 @@ class SocketUpstream:
         arguments: Mapping[str, Any],
         time_limit_seconds: float,
         meta: Mapping[str, Any] | None = None,
+        progress: Progressed | None = None,
     ) -> ToolResult:
         parameters = {"name": name, "arguments": dict(arguments)}
         async with _time_limit(time_limit_seconds):
-            return outcome_of(await self._send(endpoint, Request("tools/call", parameters, name, meta or {})))
+            request = Request("tools/call", parameters, name, meta or {}, progress is not None)
+            return outcome_of(await self._send(endpoint, request, progress))
 
     async def close(self) -> None:
         for pooled in self._pool.values():
             await pooled.client.aclose()
         self._pool.clear()
 
-    async def _send(self, endpoint: str, request: Request) -> dict[str, Any]:
+    async def _send(self, endpoint: str, request: Request, progress: Progressed | None = None) -> dict[str, Any]:
         try:
             async with (
                 self._client(endpoint) as client,
@@ -100,7 +109,7 @@ class SocketUpstream:
                     "POST", _PATH, headers=request.headers(), content=request.body(), timeout=None
                 ) as response,
             ):
-                content = await _bounded(response)
+                content = await _bounded(response, progress)
         except httpx.TransportError as failure:
             raise UpstreamUnavailable(f"Its socket does not answer ({type(failure).__name__}).") from failure
         return result_of(response.headers.get("content-type", ""), response.status_code, content)
@@ -143,10 +152,14 @@ def _named_once(tools: list[ToolContract]) -> list[ToolContract]:
     return tools
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: httpx.Response, progress: Progressed | None) -> bytes:
     content = bytearray()
+    reader = ProgressReader()
     async for part in response.aiter_raw():
         content += part
+        if progress is not None:
+            for message in reader.feed(part):
+                await progress(message)
         if len(content) > _LARGEST_ANSWER:
             raise UpstreamFailed(f"Its answer is larger than {_LARGEST_ANSWER // 1_048_576} MiB.")
     return bytes(content)

@@ -5,7 +5,7 @@ Specification: docs/specification/2026-07-28, "Transports" (headers that repeat 
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,19 +22,25 @@ MEDIA_TYPES = "application/json, text/event-stream"
 _META = "io.modelcontextprotocol/"
 # Only this request is in flight on its HTTP exchange, so any id will do.
 _REQUEST_ID = 1
+_PROGRESS_TOKEN = 1
 _LONGEST_REASON = 500
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _HEADER_SAFE = re.compile(r"(?!=\?base64\?)[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _UNSUPPORTED_REVISION, _METHOD_NOT_FOUND = -32022, -32601
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`name` is the tool of a call, which its header repeats; `meta` goes along with what every request says."""
+    """`name` is the tool of a call, which its header repeats; `meta` goes along with what every request says.
+
+    With `progress`, the server may notify of that before it answers.
+    """
 
     method: str
     parameters: Mapping[str, Any]
     name: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    progress: bool = False
 
     def headers(self) -> dict[str, str]:
         headers = {
@@ -54,6 +60,8 @@ class Request:
             _META + "clientCapabilities": {},
         }
         meta |= self.meta
+        if self.progress:
+            meta["progressToken"] = _PROGRESS_TOKEN
         propagate.inject(meta)
         request = {
             "jsonrpc": "2.0",
@@ -87,6 +95,18 @@ def result_of(content_type: str, status: int, content: bytes) -> dict[str, Any]:
     if found.get("resultType", "complete") != "complete":
         raise UpstreamFailed("It asks for further input before it answers, which is not supported yet.")
     return found
+
+
+class ProgressReader:
+    """Finds the messages of progress in a stream of events as it arrives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, part: bytes) -> list[str]:
+        self._rest += part
+        *whole, self._rest = _BOUNDARY.split(self._rest)
+        return [message for data in _data_of(whole) if (message := _progress_message(data)) is not None]
 
 
 def tools_of(result: Mapping[str, Any]) -> list[ToolContract]:
@@ -137,9 +157,25 @@ def _response(content_type: str, content: bytes) -> dict[str, Any]:
 
 def _events(content: bytes) -> Iterator[bytes]:
     """The data of each server-sent event (WHATWG HTML, "Server-sent events")."""
-    for event in re.split(rb"\r\n\r\n|\n\n|\r\r", content):
+    yield from _data_of(_BOUNDARY.split(content))
+
+
+def _data_of(events: Iterable[bytes]) -> Iterator[bytes]:
+    for event in events:
         lines = (line for line in event.splitlines() if line.startswith(b"data:"))
         yield b"\n".join(line.removeprefix(b"data:").removeprefix(b" ") for line in lines)
+
+
+def _progress_message(data: bytes) -> str | None:
+    try:
+        found: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or cast("dict[str, Any]", found).get("method") != "notifications/progress":
+        return None
+    parameters: Any = cast("dict[str, Any]", found).get("params")
+    message: Any = cast("dict[str, Any]", parameters).get("message") if isinstance(parameters, dict) else None
+    return message if isinstance(message, str) else None
 
 
 def _reason(error: Mapping[str, Any]) -> str:

@@ -59,6 +59,18 @@ INDEX_GROWN = Event(
     sentence="version {version} of the agent {resource} has index {index}: {what}",
     component="agent",
 )
+CREATION_CANCELLED = Event(
+    id=3021,
+    name="agent.cancel_creation",
+    sentence="{actor} cancelled the creation of the agent {resource}",
+)
+CREATION_UNDONE = Event(
+    id=3022,
+    name="agent.undo_creation",
+    sentence="the cancelled creation of the agent {resource} was undone",
+    status="partial",
+    component="agent",
+)
 AGENT_EVALUATED = Event(
     id=3010,
     name="agent.evaluate",

@@ -1,4 +1,4 @@
-"""What was asked of Zen, and how it ended. Each execution leaves one of the first five, with its outcome."""
+"""What was asked of Zen, and how it ended. Each execution leaves one of those that end it."""
 
 from promptcraft.kernel.audit.event import Event, Outcome
 
@@ -12,13 +12,29 @@ EXECUTION_TIMED_OUT = Event(
     status="failure",
     component="zen_mcp",
 )
+EXECUTION_CANCELLED = Event(
+    id=4011,
+    name="execution.cancel",
+    sentence="{actor} cancelled {resource}",
+    type="execution",
+    status="partial",
+    component="zen_mcp",
+)
+EXECUTION_DISCONNECTED = Event(
+    id=4012,
+    name="execution.disconnect",
+    sentence="{resource} was cancelled: {actor}, who asked, hung up",
+    type="execution",
+    status="partial",
+    component="zen_mcp",
+)
 EXECUTION_COMPLETED = Event(
     id=4001,
     name="execution.complete",
     sentence="{agent} answered {resource}, asked by {actor}",
     type="execution",
     component="zen_mcp",
-    outcomes={Outcome.TIMEOUT: (EXECUTION_TIMED_OUT.id,)},
+    outcomes={Outcome.TIMEOUT: (EXECUTION_TIMED_OUT.id,), Outcome.DISCONNECT: (EXECUTION_DISCONNECTED.id,)},
 )
 EXECUTION_FAILED = Event(
     id=4002,
