@@ -71,6 +71,29 @@ class VerificationFailed(PlatformError):
     next_step = "See the step's error; if the documents look right, give the request id to your administrator."
 
 
+class SecretFound(PlatformError):
+    status = 422
+    code = "secret_found"
+    title = "There is a secret in the agent's files"
+    next_step = (
+        "Take it out, and have it revoked where it is valid. A line that holds none can say: pragma: allowlist secret."
+    )
+
+
+class CodeUnsafe(PlatformError):
+    status = 422
+    code = "code_unsafe"
+    title = "The agent's code does what is not safe"
+    next_step = "Write the named lines another way; `bandit` explains each finding."
+
+
+class QuestionsNotUsable(PlatformError):
+    status = 422
+    code = "questions_not_usable"
+    title = "The question set cannot be asked"
+    next_step = "Correct it; `pc-hybrid agent evaluate` takes the same form."
+
+
 class ContractBroken(PlatformError):
     status = 500
     code = "contract_broken"

@@ -58,6 +58,10 @@ class AgentSpec(_Body):
     keywords: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
     capabilities: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
     knowledge_sources: Annotated[tuple[KnowledgeSource, ...], Field(max_length=20)] = ()
+    questions: Annotated[
+        tuple[AskedQuestion, ...],
+        Field(max_length=MOST_QUESTIONS, description="held in tests/questions.yaml; the share answered right is shown"),
+    ] = ()
 
 
 class ResourceLimits(_Body):
@@ -175,6 +179,8 @@ class AgentIndex(BaseModel):
 
 
 class AgentDetail(Agent):
+    """`accuracy` is the share of the `questions` held in its repository that the newest version's gate found right."""
+
     display_name: str
     description: str
     keywords: tuple[str, ...]
@@ -183,6 +189,9 @@ class AgentDetail(Agent):
     passages: int
     commit: str | None
     index: AgentIndex | None
+    questions: int
+    accuracy: float | None
+    edited: bool
     repository_url: str
     instances: tuple[DeployedInstance, ...]
     tools: tuple[str, ...]

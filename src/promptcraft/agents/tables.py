@@ -26,13 +26,15 @@ class AgentRow(Base):
     order: Mapped[str]
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
+    refresh_at: Mapped[datetime | None]
 
 
 class VersionRow(Base):
     """A version that was built. `tree_sha256` is of all its files, so that a changed one is known.
 
     Its index grows afterwards: `index_version` counts, `index_commit` is the newest commit that came of it, `index_job`
-    the job that it came by.
+    the job that it came by. Of the `questions` that it holds its gate found `answered_right`. One that was `edited` is not
+    of the built-in template alone, so it runs isolated or not at all.
     """
 
     __tablename__ = "version"
@@ -53,6 +55,9 @@ class VersionRow(Base):
     index_commit: Mapped[str | None]
     index_job: Mapped[UUID | None]
     vectors: Mapped[int] = mapped_column(server_default="0")
+    questions: Mapped[int] = mapped_column(server_default="0")
+    answered_right: Mapped[int] = mapped_column(server_default="0")
+    edited: Mapped[bool] = mapped_column(server_default="false")
 
 
 class UploadRow(Base):

@@ -34,6 +34,10 @@ EnvironmentChoice = Annotated[
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory it may take: 512M, 1G, ...")]
 Cpu = Annotated[str | None, typer.Option(metavar="SHARE", help="The most CPU it may take: 0.5, 500m, ...")]
 UpdateFrequency = Annotated[Frequency | None, typer.Option(help="How often its knowledge should be taken in anew.")]
+Questions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.YAML", help="Questions with their answers that it is measured by, as evaluate takes."),
+]
 SpecFile = Annotated[
     Path | None,
     typer.Option(
@@ -74,6 +78,7 @@ def create(
     memory: Memory = None,
     cpu: Cpu = None,
     update_frequency: UpdateFrequency = None,
+    questions: Questions = None,
     spec_file: SpecFile = None,
     no_deploy: NoDeploy = False,
     no_interactive: NoInteractive = False,
@@ -94,6 +99,7 @@ def create(
         memory=memory,
         cpu=cpu,
         update_frequency=update_frequency,
+        questions=questions,
         spec_file=spec_file,
         deploy=not no_deploy,
     )

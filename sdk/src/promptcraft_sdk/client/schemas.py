@@ -297,6 +297,9 @@ class AgentDetail(Agent):
     passages: int | None = None
     commit: str | None = None
     index: AgentIndex | None = None
+    questions: int = 0
+    accuracy: float | None = None
+    edited: bool = False
     repository_url: str | None = None
     instances: tuple[AgentInstance, ...] = ()
     tools: tuple[str, ...] = ()

@@ -2,15 +2,18 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import yaml
 from copier import run_copy
 
 from promptcraft.agents.service.supplies import Supplies
 from promptcraft_sdk.configuration import CONFIG_FILE, DOCUMENTS, INDEX, AgentConfig, dump_config
 from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions, hold_questions
 from promptcraft_sdk.knowledge import Ingested, ingest, load_index
+from promptcraft_sdk.questions import HELD, AskedQuestion
 
 TEMPLATE: Final = Path(__file__).resolve().parent.parent / "template"
 
@@ -44,8 +47,12 @@ def index_knowledge(repository: Path) -> Ingested:
     return ingest(repository / DOCUMENTS, repository / INDEX)
 
 
-def write_tests(repository: Path) -> HeldQuestions:
-    """Write the questions that the repository's tests ask, made from its knowledge."""
+def write_tests(repository: Path, asked: Sequence[AskedQuestion] = ()) -> HeldQuestions:
+    """Write the questions that the repository's tests ask, made from its knowledge, and those that people brought."""
+    if asked:
+        plain = [one.model_dump(mode="json", exclude_defaults=True) for one in asked]
+        text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=110)
+        (repository / HELD).write_text(text, encoding="utf-8")
     held = hold_questions(load_index(repository / INDEX))
     (repository / QUESTIONS).write_text(held.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return held
