@@ -393,7 +393,9 @@ def lay_checks(environment: Path) -> None:
         run = subprocess.run(mypy, cwd=folder, text=True, capture_output=True, check=False)
     if run.returncode:
         said = f"{run.stdout}{run.stderr}".strip()
-        raise SetupError(f"mypy cannot read what agents import\n{said}", "repair requirements/agent.txt and run it again")
+        raise SetupError(
+            f"mypy cannot read what agents import\n{said}", "repair requirements/agent.txt and run it again"
+        )
 
 
 @contextmanager

@@ -113,7 +113,9 @@ async def test_the_share_of_held_questions_answered_right_is_the_accuracy(platfo
 
 def test_the_template_tells_people_what_the_gate_holds_them_to():
     gate = tomllib.loads((TEMPLATE / "checks" / "pyproject.toml").read_text())["tool"]
-    told = tomllib.loads((TEMPLATE / "project" / "pyproject.toml.jinja").read_text().replace("{{", "").replace("}}", ""))
+    told = tomllib.loads(
+        (TEMPLATE / "project" / "pyproject.toml.jinja").read_text().replace("{{", "").replace("}}", "")
+    )
 
     assert {"ruff": told["tool"]["ruff"], "mypy": told["tool"]["mypy"]} == gate
 

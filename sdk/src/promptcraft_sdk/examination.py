@@ -2,7 +2,8 @@
 
     PYTHONPATH=src python -m promptcraft_sdk.examination NAME
 
-Run in the repository. Its last line is one JSON object, an `Outcome`. It exits with 2 where the questions cannot be read.
+Run in the repository. Its last line is one JSON object, an `Outcome`. It exits with 2 where the questions cannot be
+read.
 """
 
 import sys

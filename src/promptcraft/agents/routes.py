@@ -18,6 +18,7 @@ from promptcraft.agents.schemas import (
     EvaluationRequest,
     Logs,
     Progress,
+    RevisionAccepted,
     Upload,
 )
 from promptcraft.agents.service import Factory
@@ -29,6 +30,8 @@ from promptcraft.kernel.audit.catalogue.agents import (
     CREATION_REQUESTED,
     DEPLOYMENT_REQUESTED,
     KNOWLEDGE_UPLOADED,
+    UPDATE_REQUESTED,
+    VERSION_PUSHED,
 )
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.texts import Storable
@@ -71,6 +74,12 @@ async def creation_status(creation_id: UUID, actor: Reader, session: Session) ->
 async def deployment_status(deployment_id: UUID, actor: Reader, session: Session) -> Envelope[Progress]:
     """How far a deployment is, step by step."""
     return Envelope(data=await service.deployment_progress(session, actor, deployment_id))
+
+
+@router.get("/agents/revisions/{revision_id}")
+async def revision_status(revision_id: UUID, actor: Reader, session: Session) -> Envelope[Progress]:
+    """How far a next version is, step by step."""
+    return Envelope(data=await service.revision_progress(session, actor, revision_id))
 
 
 @router.get("/agents")
@@ -120,6 +129,42 @@ async def agent_repository(name: AgentPath, actor: Reader, factory: OwnFactory) 
     bundle = await service.repository_bundle(factory, actor, name)
     disposition = f'attachment; filename="{name}.bundle"'
     return Response(bundle, media_type="application/x-git-bundle", headers={"Content-Disposition": disposition})
+
+
+@router.post(
+    "/agents/{name}/repository",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-git-bundle": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def push_agent(
+    name: AgentPath,
+    request: Request,
+    response: Response,
+    actor: Annotated[Actor, requires(Permission.AGENT_UPDATE, VERSION_PUSHED)],
+    factory: OwnFactory,
+) -> Envelope[RevisionAccepted]:
+    """Take in a git bundle whose main goes on from the agent's; it is a version once it has passed the gate."""
+    accepted = await service.push_agent(factory, actor, name, request.stream())
+    response.headers["Location"] = accepted.progress_endpoint
+    return Envelope(status="accepted", data=accepted)
+
+
+@router.post("/agents/{name}/update", status_code=202)
+async def update_agent(
+    name: AgentPath,
+    response: Response,
+    actor: Annotated[Actor, requires(Permission.AGENT_UPDATE, UPDATE_REQUESTED)],
+    session: Session,
+) -> Envelope[RevisionAccepted]:
+    """Merge the newest template into the agent; what was edited stays, and a conflict is shown, not settled."""
+    accepted = await service.update_agent(session, actor, name)
+    response.headers["Location"] = accepted.progress_endpoint
+    return Envelope(status="accepted", data=accepted)
 
 
 @router.post("/agents/{name}/deploy", status_code=202)

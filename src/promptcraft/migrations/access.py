@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 # One more with every change of what is applied; a test compares them. An older version leaves a newer one's rules.
-VERSION = 2
+VERSION = 3
 OWNER, APP, SYSTEM = "promptcraft_owner", "promptcraft_app", "promptcraft_system"
 
 
@@ -64,6 +64,8 @@ TABLES: dict[str, Access] = {
     "orchestrator.feedback": Access(app=READ_ADD_CHANGE),
     "agents.agent": Access(app=ALL),
     "agents.version": Access(app=ALL),
+    # `system` finds the agents of every organisation whose sources are due to be read again.
+    "agents.refresh": Access(app=ALL, system=READ),
     "agents.upload": Access(app=READ_ADD),
     "gateway.provider": Access(app=ALL),
     "gateway.policy": Access(app=READ_ADD_CHANGE),

@@ -21,6 +21,7 @@ from promptcraft_sdk.configuration import AgentConfig
 from promptcraft_sdk.configuration import KnowledgeSource as ConfiguredSource
 from promptcraft_sdk.knowledge import KnowledgeError
 
+
 async def validate(factory: Factory, step: StepContext) -> dict[str, Any]:
     """Gather the documents where nobody changes them any more."""
     order: Order = step.payload

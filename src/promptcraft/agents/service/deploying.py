@@ -135,7 +135,7 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
                 evaluation=Evaluation(questions=held, correct=version.answered_right) if held else None,
             ),
         )
-    return {"terms": len(terms)}
+    return {"terms": len(terms), "before": known.model_dump(mode="json") if known else None}
 
 
 async def route(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -157,10 +157,18 @@ async def route(factory: Factory, step: StepContext) -> dict[str, Any]:
 
 
 async def undo_register(factory: Factory, step: StepContext) -> None:
-    """Take the agent out of the registry, unless an earlier deployment of the same version put it there."""
+    """Put back what the registry held before: an earlier version, or nothing."""
     order: Order = step.payload
-    if not order.redeploys:
-        async with step.unit_of_work() as session:
+    before: dict[str, Any] | None = step.results.get("register", {}).get("before")
+    if order.redeploys:
+        return
+    async with step.unit_of_work() as session:
+        if before is not None:
+            former = Server.model_validate(before)
+            await register_server(
+                session, step.actor, ServerRegistration(**former.model_dump(exclude={"registered_at"}))
+            )
+        elif (known := await _registered(session, step)) and known.version == str(order.version):
             await unregister_server(session, step.actor, order.spec.name, order.environment)
 
 

@@ -49,7 +49,18 @@ _SECURITY = (
     *_PYTHON, "-m", "bandit", "--recursive", ".", "--quiet", "--format", "json", "--ini", "/dev/null", "--ignore-nosec",
     "--severity-level", "medium", "--confidence-level", "medium",
 )  # fmt: skip
-_LINT = (*_PYTHON, "-c", _BY_CHECKS, "ruff", "check", "--no-cache", "--no-respect-gitignore", "--config", "{checks}", ".")
+_LINT = (
+    *_PYTHON,
+    "-c",
+    _BY_CHECKS,
+    "ruff",
+    "check",
+    "--no-cache",
+    "--no-respect-gitignore",
+    "--config",
+    "{checks}",
+    ".",
+)
 _TYPES = (
     *_PYTHON, "-c", _BY_CHECKS,
     *_PYTHON, "-m", "mypy", "--config-file", "{checks}", "--cache-dir", "{cache}", "src", "tests", "scripts",

@@ -10,12 +10,21 @@ import yaml
 from copier import run_copy
 
 from promptcraft.agents.service.supplies import Supplies
-from promptcraft_sdk.configuration import CONFIG_FILE, DOCUMENTS, INDEX, AgentConfig, dump_config
+from promptcraft_sdk.configuration import (
+    CONFIG_FILE,
+    DOCUMENTS,
+    INDEX,
+    VECTORS,
+    AgentConfig,
+    dump_config,
+    load_config,
+)
 from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions, hold_questions
 from promptcraft_sdk.knowledge import Ingested, ingest, load_index
 from promptcraft_sdk.questions import HELD, AskedQuestion
 
 TEMPLATE: Final = Path(__file__).resolve().parent.parent / "template"
+_PASSAGES: Final = "passages.jsonl"
 
 
 def render_repository(target: Path, config: AgentConfig, documents: Path, supplies: Supplies) -> None:
@@ -45,6 +54,48 @@ def _lock(supplies: Supplies) -> str:
 def index_knowledge(repository: Path) -> Ingested:
     """Write the index of the repository's documents. Raises KnowledgeError."""
     return ingest(repository / DOCUMENTS, repository / INDEX)
+
+
+def index_anew(repository: Path) -> Ingested:
+    """Write the index of the repository's documents unless it is the very same; vectors of the same passages stay.
+
+    Raises KnowledgeError.
+    """
+    index = repository / INDEX
+    fresh = repository.with_name(f"{repository.name}.index")
+    found = ingest(repository / DOCUMENTS, fresh)
+    vectors = repository / VECTORS
+    if not _same(fresh, index, apart=vectors):
+        if vectors.is_dir() and (fresh / _PASSAGES).read_bytes() == _content(index / _PASSAGES):
+            shutil.copytree(vectors, fresh / vectors.name)
+        shutil.rmtree(index, ignore_errors=True)
+        index.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(fresh, index)
+    shutil.rmtree(fresh)
+    return found
+
+
+def render_anew(repository: Path, supplies: Supplies) -> None:
+    """Make a rendered repository what the template of today makes of it: its knowledge and its questions stay."""
+    target = repository.with_name(f"{repository.name}.new")
+    shutil.rmtree(target, ignore_errors=True)
+    render_repository(target, load_config(repository / CONFIG_FILE), repository / DOCUMENTS, supplies)
+    shutil.copytree(repository / INDEX, target / INDEX)
+    for questions in (QUESTIONS, HELD):
+        if (repository / questions).is_file():
+            shutil.copyfile(repository / questions, target / questions)
+    shutil.rmtree(repository)
+    target.rename(repository)
+
+
+def _same(fresh: Path, index: Path, *, apart: Path) -> bool:
+    files = {path.relative_to(fresh): path.read_bytes() for path in fresh.rglob("*") if path.is_file()}
+    there = [path for path in index.rglob("*") if path.is_file() and not path.is_relative_to(apart)]
+    return files == {path.relative_to(index): path.read_bytes() for path in there}
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def write_tests(repository: Path, asked: Sequence[AskedQuestion] = ()) -> HeldQuestions:
