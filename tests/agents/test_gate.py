@@ -7,7 +7,7 @@ import pytest
 
 from promptcraft.agents.errors import CodeUnsafe, QuestionsNotUsable, VerificationFailed
 from promptcraft.agents.service.gate import Candidate, pass_gate
-from promptcraft.agents.service.render import TEMPLATE
+from promptcraft.agents.service.supplies import TEMPLATE
 from promptcraft.kernel.ids import new_id
 from promptcraft_sdk.leaks import leaks_in
 from tests.agents.conftest import SPEC, packed, uploaded, work

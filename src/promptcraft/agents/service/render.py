@@ -23,7 +23,6 @@ from promptcraft_sdk.evaluation import QUESTIONS, HeldQuestions, hold_questions
 from promptcraft_sdk.knowledge import Ingested, ingest, load_index
 from promptcraft_sdk.questions import HELD, AskedQuestion
 
-TEMPLATE: Final = Path(__file__).resolve().parent.parent / "template"
 _PASSAGES: Final = "passages.jsonl"
 
 
@@ -32,7 +31,7 @@ def render_repository(target: Path, config: AgentConfig, documents: Path, suppli
 
     The template is given the identifier alone; what else the configuration says goes into one data file.
     """
-    run_copy(str(TEMPLATE), target, data={"name": config.name}, defaults=True, quiet=True, unsafe=False)
+    run_copy(str(supplies.template), target, data={"name": config.name}, defaults=True, quiet=True, unsafe=False)
     config_file = target / CONFIG_FILE
     config_file.parent.mkdir(exist_ok=True)
     config_file.write_text(dump_config(config), encoding="utf-8")
