@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("pc-hybrid", "promptcraft-hybrid", "promptcraft-sdk")
 # The gate of the factory runs these on a new agent, so they belong to the agents' environment.
-GATE = ("mypy", "pytest", "ruff")
+GATE = ("bandit", "mypy", "pytest", "ruff")
 # What packages ask for and we do not use: of the one only the weights in it are read, of the other no download.
 NEVER = ("sentence-transformers", "huggingface-hub")
 

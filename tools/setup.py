@@ -31,6 +31,7 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 SHARE = VENV / "share" / "promptcraft"
 STAMP = SHARE / "setup.stamp"
+CHECKS = ROOT / "src" / "promptcraft" / "agents" / "template" / "checks" / "pyproject.toml"
 LOCKS = (ROOT / "requirements" / "platform.txt", ROOT / "requirements" / "agent.txt")
 # A lock is whole: it names all that is to be installed, and leaves out what packages ask for and nobody uses.
 FROM_LOCK = ("--require-hashes", "--no-deps")
@@ -41,6 +42,12 @@ DISK_NEEDED = 1_000_000_000
 # The index of whoever has configured none, as for pip and uv themselves.
 PUBLIC_INDEX = "https://pypi.org/simple"
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# All that the template's code imports beside the standard library.
+IMPORTED = """
+import httpx, httpx2, jsonschema, mcp, mcp.client.streamable_http, pytest
+import argparse, asyncio, json, os, subprocess, tempfile, time
+import promptcraft_sdk.agent, promptcraft_sdk.configuration, promptcraft_sdk.evaluation, promptcraft_sdk.knowledge
+"""
 # 2000-01-01: a wheel's dates say nothing, so equal sources give equal bytes and one agents' environment
 WHEEL_EPOCH = "946684800"
 
@@ -289,7 +296,7 @@ def wanted() -> str:
     digest = hashlib.sha256()
     projects = [ROOT / one / "pyproject.toml" for one in DISTRIBUTIONS]
     sources = sorted(path for path in (ROOT / "sdk" / "src").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for file in (Path(__file__), *LOCKS, *projects, *sources):
+    for file in (Path(__file__), CHECKS, *LOCKS, *projects, *sources):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return f"{digest.hexdigest()} {platform.python_version()} {ROOT}\n"
 
@@ -352,7 +359,8 @@ def build_sdk_wheel() -> Path:
 def make_agent_environment(uv: Uv, wheel: Path) -> Path:
     """What agents run in, shared; named by what is in it, so that an agent keeps the one it was tested with."""
     lock = LOCKS[1].read_bytes()
-    name = hashlib.sha256(lock + hashlib.sha256(wheel.read_bytes()).hexdigest().encode()).hexdigest()[:16]
+    parts = (wheel.read_bytes(), CHECKS.read_bytes(), IMPORTED.encode())
+    name = hashlib.sha256(lock + b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
     environments = SHARE / "agent-envs"
     environment = environments / name
     if not (environment / "complete").exists() or not _works(environment, agents_python()):
@@ -362,6 +370,7 @@ def make_agent_environment(uv: Uv, wheel: Path) -> Path:
         into = ("--python", environment / "bin" / "python", "--compile-bytecode")
         uv("pip", "install", *into, *FROM_LOCK, "-r", LOCKS[1])
         uv("pip", "install", *into, "--no-deps", wheel)
+        lay_checks(environment)
         (environment / "complete").touch()
     (SHARE / "agent-requirements.txt").write_bytes(lock)
     current = environments / "default.new"
@@ -369,6 +378,24 @@ def make_agent_environment(uv: Uv, wheel: Path) -> Path:
     current.symlink_to(name)
     current.replace(environments / "default")
     return environment
+
+
+def lay_checks(environment: Path) -> None:
+    """What the gate holds agents to, and what mypy knows already of all that an agent imports: 9 s of each creation."""
+    checks = environment / "checks"
+    checks.mkdir(exist_ok=True)
+    config = checks / "pyproject.toml"
+    config.write_bytes(CHECKS.read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "imported.py").write_text(IMPORTED, encoding="utf-8")
+        options = ("--config-file", config, "--cache-dir", checks / "mypy-cache", "imported.py")
+        mypy = [environment / "bin" / "python", "-I", "-m", "mypy", *options]
+        run = subprocess.run(mypy, cwd=folder, text=True, capture_output=True, check=False)
+    if run.returncode:
+        said = f"{run.stdout}{run.stderr}".strip()
+        raise SetupError(
+            f"mypy cannot read what agents import\n{said}", "repair requirements/agent.txt and run it again"
+        )
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def test_options_alone_make_a_request():
         capabilities=("compute the VAT, exactly",),
         memory="512M",
         update_frequency="weekly",
+        questions=None,
         deploy=False,
     )
 

@@ -26,6 +26,7 @@ PINNED = {
     "identity.invitation": "SELECT",
     "identity.revocation": "SELECT, DELETE",  # every process hears of what is revoked in any organisation
     "identity.login_attempt": "SELECT, INSERT, UPDATE, DELETE",  # attempts by names that belong to nobody
+    "agents.refresh": "SELECT",  # agents of every organisation whose sources are due to be read again
     "gateway.model_call": "SELECT",  # what a dead process left running
     "runtime.instance": "SELECT, UPDATE",  # one runtime runs the agents of every organisation of its host
     "runtime.host": "SELECT, INSERT, UPDATE",  # hosts have no organisation
@@ -47,6 +48,7 @@ OPERATIONAL = {
     "analytics.runtime_usage": "likewise",
     "analytics.agent_evaluation": "likewise",
     "analytics.model_call_fact": "likewise",
+    "agents.refresh": "when sources are read next; each reading is asked for by an event",
     "registry.tool": "part of its server's registration, whose event names it",
     "registry.revision": "a counter that tells caches to look again",
     "orchestrator.execution_text": "the texts of an execution, whose outcome is an event",

@@ -5,10 +5,13 @@ An agent is measured by it, and finds out by it from which confidence on to answ
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# Where an agent's repository holds the set that its accuracy is measured by.
+HELD: Final = Path("tests") / "questions.yaml"
 MOST_QUESTIONS: Final = 500
 # With fewer a threshold says more about the questions than about the agent.
 LEAST_ANSWERABLE: Final = 10
@@ -86,6 +89,16 @@ class Figures(BaseModel):
     wrongly_declined: int = Field(description="of the answerable")
 
 
+class Outcome(BaseModel):
+    """So many questions, so many of them answered right; the first of those that were not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    questions: int = Field(ge=1, le=MOST_QUESTIONS)
+    right: int = Field(ge=0, le=MOST_QUESTIONS)
+    missed: tuple[str, ...] = ()
+
+
 def judge(asked: AskedQuestion, answered: bool, confidence: float, citations: Sequence[Cited]) -> Verdict:
     """What an answer is worth: does it cite the file, and the lines, that the question says?"""
     return Verdict(
@@ -97,6 +110,13 @@ def judge(asked: AskedQuestion, answered: bool, confidence: float, citations: Se
         confidence=confidence,
         cited=tuple(f"{one.file}:{one.start_line}-{one.end_line}" for one in citations),
     )
+
+
+def is_right(verdict: Verdict) -> bool:
+    """Answered within the cited lines, or from the right file where the question says no more; or rightly declined."""
+    if not verdict.answerable:
+        return not verdict.answered
+    return verdict.answered and bool(verdict.right_file if verdict.within_lines is None else verdict.within_lines)
 
 
 def tally(verdicts: Sequence[Verdict]) -> Figures:

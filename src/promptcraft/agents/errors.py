@@ -56,6 +56,42 @@ class ArchiveTooLarge(TooLarge):
     next_step = "Send at most 100 MB of documents, unpacked; make several agents of more."
 
 
+class BundleNotUsable(Invalid):
+    code = "bundle_not_usable"
+    title = "The bundle cannot be taken in"
+    next_step = "Send what `git bundle create FILE main` writes in the agent's own repository: `pc-hybrid agent push`."
+
+
+class BundleTooLarge(TooLarge):
+    code = "bundle_too_large"
+    title = "The bundle is too large"
+    next_step = "Send at most 100 MB, no file of it larger than 25 MB, and no more than 20,000 files."
+
+
+class NotFastForward(Conflict):
+    code = "not_fast_forward"
+    title = "The repository has moved on, or holds nothing new"
+    next_step = "Fetch what the platform has (`pc-hybrid agent fetch`), merge or rebase onto it, and push again."
+
+
+class IsolationRequired(Conflict):
+    code = "isolation_required"
+    title = "An edited agent runs isolated or not at all, and this host cannot isolate"
+    next_step = "Install bubblewrap on the platform's host (`pc-hybrid doctor` there says what is missing), push again."
+
+
+class UpdateConflict(Conflict):
+    code = "update_conflict"
+    title = "What is new and what was edited do not go together by themselves"
+    next_step = "`pc-hybrid agent fetch`, then `git merge platform/factory/template`, settle the named lines, and push."
+
+
+class RevisionNotFound(NotFound):
+    code = "revision_not_found"
+    title = "There is no such revision"
+    next_step = "Start one with `pc-hybrid agent push` or `pc-hybrid agent update`."
+
+
 class StorageFull(PlatformError):
     status = 507
     code = "storage_full"
@@ -81,6 +117,29 @@ class VerificationFailed(PlatformError):
     code = "verification_failed"
     title = "The generated agent did not pass its checks"
     next_step = "See the step's error; if the documents look right, give the request id to your administrator."
+
+
+class SecretFound(PlatformError):
+    status = 422
+    code = "secret_found"
+    title = "There is a secret in the agent's files"
+    next_step = (
+        "Take it out, and have it revoked where it is valid. A line that holds none can say: pragma: allowlist secret."
+    )
+
+
+class CodeUnsafe(PlatformError):
+    status = 422
+    code = "code_unsafe"
+    title = "The agent's code does what is not safe"
+    next_step = "Write the named lines another way; `bandit` explains each finding."
+
+
+class QuestionsNotUsable(PlatformError):
+    status = 422
+    code = "questions_not_usable"
+    title = "The question set cannot be asked"
+    next_step = "Correct it; `pc-hybrid agent evaluate` takes the same form."
 
 
 class ContractBroken(PlatformError):

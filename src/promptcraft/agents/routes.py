@@ -19,6 +19,7 @@ from promptcraft.agents.schemas import (
     EvaluationRequest,
     Logs,
     Progress,
+    RevisionAccepted,
     Upload,
 )
 from promptcraft.agents.service import Factory
@@ -31,6 +32,8 @@ from promptcraft.kernel.audit.catalogue.agents import (
     CREATION_REQUESTED,
     DEPLOYMENT_REQUESTED,
     KNOWLEDGE_UPLOADED,
+    UPDATE_REQUESTED,
+    VERSION_PUSHED,
 )
 from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.repeats import RepeatableRoute, done_once
@@ -111,6 +114,12 @@ async def deployment_events(
     return await streams.follow(request, deployment_id, look, last_event_id)
 
 
+@router.get("/agents/revisions/{revision_id}")
+async def revision_status(revision_id: UUID, actor: Reader, session: Session) -> Envelope[Progress]:
+    """How far a next version is, step by step."""
+    return Envelope(data=await service.revision_progress(session, actor, revision_id))
+
+
 @router.get("/agents")
 async def list_agents(
     actor: Reader,
@@ -159,6 +168,42 @@ async def agent_repository(name: AgentPath, actor: Reader, factory: OwnFactory) 
     bundle = await service.repository_bundle(factory, actor, name)
     disposition = f'attachment; filename="{name}.bundle"'
     return Response(bundle, media_type="application/x-git-bundle", headers={"Content-Disposition": disposition})
+
+
+@router.post(
+    "/agents/{name}/repository",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-git-bundle": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def push_agent(
+    name: AgentPath,
+    request: Request,
+    response: Response,
+    actor: Annotated[Actor, requires(Permission.AGENT_UPDATE, VERSION_PUSHED)],
+    factory: OwnFactory,
+) -> Envelope[RevisionAccepted]:
+    """Take in a git bundle whose main goes on from the agent's; it is a version once it has passed the gate."""
+    accepted = await service.push_agent(factory, actor, name, request.stream())
+    response.headers["Location"] = accepted.progress_endpoint
+    return Envelope(status="accepted", data=accepted)
+
+
+@router.post("/agents/{name}/update", status_code=202, dependencies=[done_once])
+async def update_agent(
+    name: AgentPath,
+    response: Response,
+    actor: Annotated[Actor, requires(Permission.AGENT_UPDATE, UPDATE_REQUESTED)],
+    session: Session,
+) -> Envelope[RevisionAccepted]:
+    """Merge the newest template into the agent; what was edited stays, and a conflict is shown, not settled."""
+    accepted = await service.update_agent(session, actor, name)
+    response.headers["Location"] = accepted.progress_endpoint
+    return Envelope(status="accepted", data=accepted)
 
 
 @router.post("/agents/{name}/deploy", status_code=202, dependencies=[done_once])

@@ -31,6 +31,7 @@ AgentName = Annotated[
     AfterValidator(_usable_name),
     Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{1,39}[a-z0-9]$", "examples": ["tax_advisor"]}),
 ]
+Change = Literal["push", "template", "knowledge"]
 Frequency = Literal["daily", "weekly", "monthly"]
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT), Storable]
 Word = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT), Storable]
@@ -58,6 +59,10 @@ class AgentSpec(_Body):
     keywords: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
     capabilities: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
     knowledge_sources: Annotated[tuple[KnowledgeSource, ...], Field(max_length=20)] = ()
+    questions: Annotated[
+        tuple[AskedQuestion, ...],
+        Field(max_length=MOST_QUESTIONS, description="held in tests/questions.yaml; the share answered right is shown"),
+    ] = ()
 
 
 class ResourceLimits(_Body):
@@ -115,6 +120,17 @@ class DeploymentAccepted(BaseModel):
     deployment_id: UUID
     agent_name: str
     environment: Environment
+    progress_endpoint: str
+
+
+class RevisionAccepted(BaseModel):
+    """`version` is what the next version will be called, if there is anything new and it passes the gate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision_id: UUID
+    agent_name: str
+    version: str
     progress_endpoint: str
 
 
@@ -178,6 +194,8 @@ class AgentIndex(BaseModel):
 
 
 class AgentDetail(Agent):
+    """`accuracy` is the share of the `questions` held in its repository that the newest version's gate found right."""
+
     display_name: str
     description: str
     keywords: tuple[str, ...]
@@ -186,6 +204,9 @@ class AgentDetail(Agent):
     passages: int
     commit: str | None
     index: AgentIndex | None
+    questions: int
+    accuracy: float | None
+    edited: bool
     repository_url: str
     instances: tuple[DeployedInstance, ...]
     tools: tuple[str, ...]
@@ -229,6 +250,23 @@ class Order(BaseModel):
     deploys: bool
     # Whether this version runs in this environment already: what fails then takes nothing away.
     redeploys: bool = False
+    # Where the same version goes once it runs here.
+    further: tuple[Environment, ...] = ()
+
+
+class Revision(BaseModel):
+    """What an agent's next version comes of, and the stage it had before; `environments` get it one after the other."""
+
+    model_config = ConfigDict(frozen=True)
+
+    KIND: ClassVar[str] = "agents.revise"
+
+    order: Order
+    change: Change
+    stage: str
+    edited: bool
+    environments: tuple[Environment, ...]
+    requested_at: datetime
 
 
 class Removal(BaseModel):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from promptcraft.kernel.db import Base
@@ -12,7 +12,7 @@ _SCHEMA = "agents"
 
 
 class AgentRow(Base):
-    """`stage` is building, built, deploying or deployed; how a deployed agent fares is runtime's to say."""
+    """`stage` is building, built, revising, deploying or deployed; how a deployed agent fares is runtime's to say."""
 
     __tablename__ = "agent"
     __table_args__ = (UniqueConstraint("org_id", "name", name="agent_org_id_name_key"), {"schema": _SCHEMA})
@@ -32,7 +32,8 @@ class VersionRow(Base):
     """A version that was built. `tree_sha256` is of all its files, so that a changed one is known.
 
     Its index grows afterwards: `index_version` counts, `index_commit` is the newest commit that came of it, `index_job`
-    the job that it came by.
+    the job that it came by. Of the `questions` that it holds its gate found `answered_right`. One that was `edited` is
+    not of the built-in template alone, so it runs isolated or not at all.
     """
 
     __tablename__ = "version"
@@ -53,6 +54,24 @@ class VersionRow(Base):
     index_commit: Mapped[str | None]
     index_job: Mapped[UUID | None]
     vectors: Mapped[int] = mapped_column(server_default="0")
+    questions: Mapped[int] = mapped_column(server_default="0")
+    answered_right: Mapped[int] = mapped_column(server_default="0")
+    edited: Mapped[bool] = mapped_column(server_default="false")
+
+
+class RefreshRow(Base):
+    """When the directories that an agent's knowledge comes from are read again; no row where they never are."""
+
+    __tablename__ = "refresh"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "agent_id"], ["agents.agent.org_id", "agents.agent.id"], ondelete="CASCADE"),
+        Index("refresh_due_at", "due_at"),
+        {"schema": _SCHEMA},
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
 
 
 class UploadRow(Base):

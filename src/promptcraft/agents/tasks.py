@@ -3,13 +3,15 @@
 from functools import partial
 
 from promptcraft.agents import service
-from promptcraft.agents.schemas import IndexGrowth, Order, Removal
-from promptcraft.agents.service import Factory, building, deploying, indexing
+from promptcraft.agents.schemas import IndexGrowth, Order, Removal, Revision
+from promptcraft.agents.service import Factory, building, deploying, indexing, revising
 from promptcraft.kernel.db import Database
 from promptcraft.kernel.jobs import JobKind, StandingJob, Step
 
 FORGET_UPLOADS = "agents.forget_interrupted_uploads"
+REFRESH_KNOWLEDGE = "agents.refresh_knowledge"
 _HOUR = 3600.0
+_FIVE_MINUTES = 300.0
 
 
 def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
@@ -19,6 +21,7 @@ def job_kinds(factory: Factory) -> tuple[JobKind, ...]:
     return (
         JobKind(Order.CREATE, Order, (*build, *deploy), service.creation_ended),
         JobKind(Order.DEPLOY, Order, deploy, service.deployment_ended),
+        JobKind(Revision.KIND, Revision, _revision_steps(factory), service.revision_ended),
         JobKind(
             Removal.KIND,
             Removal,
@@ -48,7 +51,10 @@ def standing_jobs(factory: Factory) -> tuple[StandingJob, ...]:
     async def forget_interrupted_uploads(_db: Database) -> None:
         await service.forget_interrupted_uploads(factory)
 
-    return (StandingJob(FORGET_UPLOADS, _HOUR, forget_interrupted_uploads),)
+    return (
+        StandingJob(FORGET_UPLOADS, _HOUR, forget_interrupted_uploads),
+        StandingJob(REFRESH_KNOWLEDGE, _FIVE_MINUTES, service.refresh_knowledge),
+    )
 
 
 def _build_steps(factory: Factory) -> tuple[Step, ...]:
@@ -60,6 +66,16 @@ def _build_steps(factory: Factory) -> tuple[Step, ...]:
         Step("tests", partial(building.generate_tests, factory)),
         Step("verify", partial(building.verify, factory), interruptible=True),
         Step("repository", partial(building.commit, factory), partial(building.undo_commit, factory)),
+    )
+
+
+def _revision_steps(factory: Factory) -> tuple[Step, ...]:
+    clear = partial(revising.clear, factory)
+    return (
+        Step("receive", partial(revising.receive, factory), clear),
+        Step("merge", partial(revising.merge, factory), clear),
+        Step("verify", partial(revising.verify, factory)),
+        Step("keep", partial(revising.keep, factory), partial(revising.undo_keep, factory)),
     )
 
 

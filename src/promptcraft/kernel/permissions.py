@@ -17,6 +17,7 @@ class Permission(StrEnum):
     AGENT_DEPLOY = "agent:deploy"
     AGENT_DELETE = "agent:delete"
     AGENT_EVALUATE = "agent:evaluate"
+    AGENT_UPDATE = "agent:update"
     KNOWLEDGE_UPLOAD = "knowledge:upload"
     EXECUTION_RUN = "execution:run"
     EXECUTION_READ = "execution:read"
@@ -67,6 +68,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
             Permission.AGENT_CREATE,
             Permission.AGENT_DEPLOY,
             Permission.AGENT_EVALUATE,
+            Permission.AGENT_UPDATE,
             Permission.AGENT_LOGS,
             Permission.KNOWLEDGE_UPLOAD,
         }
@@ -78,6 +80,7 @@ BUNDLES: dict[str, frozenset[Permission]] = {
             Permission.AGENT_DEPLOY,
             Permission.AGENT_DELETE,
             Permission.AGENT_EVALUATE,
+            Permission.AGENT_UPDATE,
             Permission.AGENT_LOGS,
         }
     ),

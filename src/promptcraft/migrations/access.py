@@ -65,6 +65,8 @@ TABLES: dict[str, Access] = {
     "orchestrator.feedback": Access(app=READ_ADD_CHANGE),
     "agents.agent": Access(app=ALL),
     "agents.version": Access(app=ALL),
+    # `system` finds the agents of every organisation whose sources are due to be read again.
+    "agents.refresh": Access(app=ALL, system=READ),
     "agents.upload": Access(app=READ_ADD),
     "gateway.provider": Access(app=ALL),
     "gateway.policy": Access(app=READ_ADD_CHANGE),

@@ -34,6 +34,10 @@ EnvironmentChoice = Annotated[
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory it may take: 512M, 1G, ...")]
 Cpu = Annotated[str | None, typer.Option(metavar="SHARE", help="The most CPU it may take: 0.5, 500m, ...")]
 UpdateFrequency = Annotated[Frequency | None, typer.Option(help="How often its knowledge should be taken in anew.")]
+Questions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.YAML", help="Questions with their answers that it is measured by, as evaluate takes."),
+]
 SpecFile = Annotated[
     Path | None,
     typer.Option(
@@ -52,6 +56,9 @@ def register(app: typer.Typer) -> None:
     command(agent, "show")(show)
     command(agent, "logs")(logs)
     command(agent, "clone")(clone)
+    command(agent, "fetch")(fetch)
+    command(agent, "push")(push)
+    command(agent, "update")(update)
     command(agent, "deploy")(deploy)
     command(agent, "evaluate")(evaluate)
     command(agent, "delete")(delete)
@@ -77,6 +84,7 @@ def create(
     memory: Memory = None,
     cpu: Cpu = None,
     update_frequency: UpdateFrequency = None,
+    questions: Questions = None,
     spec_file: SpecFile = None,
     no_deploy: NoDeploy = False,
     no_interactive: NoInteractive = False,
@@ -97,6 +105,7 @@ def create(
         memory=memory,
         cpu=cpu,
         update_frequency=update_frequency,
+        questions=questions,
         spec_file=spec_file,
         deploy=not no_deploy,
     )
@@ -142,6 +151,42 @@ def clone(
     from pc_hybrid.work import repository
 
     repository.clone(terminal, name, directory)
+
+
+def fetch(
+    terminal: Terminal,
+    name: Name,
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Its clone; here when left out.")] = Path("."),
+) -> None:
+    """Get what the platform added to an agent's repository since you cloned it."""
+    from pc_hybrid.work import repository
+
+    repository.fetch(terminal, name, directory)
+
+
+def push(
+    terminal: Terminal,
+    name: Name,
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Its clone; here when left out.")] = Path("."),
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has passed its checks.")] = True,
+    time_limit: TimeLimit = 900,
+) -> None:
+    """Send the main branch of your clone: the agent's next version, once it passes its checks."""
+    from pc_hybrid.work import repository
+
+    repository.push(terminal, name, directory, wait=wait, time_limit=time_limit)
+
+
+def update(
+    terminal: Terminal,
+    name: Name,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has passed its checks.")] = True,
+    time_limit: TimeLimit = 900,
+) -> None:
+    """Merge the platform's newest template into an agent; your own edits stay."""
+    from pc_hybrid.work import repository
+
+    repository.update(terminal, name, wait=wait, time_limit=time_limit)
 
 
 def deploy(
@@ -200,10 +245,10 @@ def cancel_creation(
 
 def watch(
     terminal: Terminal,
-    identifier: Annotated[UUID, typer.Argument(metavar="ID", help="Of a creation or a deployment.")],
+    identifier: Annotated[UUID, typer.Argument(metavar="ID", help="Of a creation, a deployment or a next version.")],
     time_limit: TimeLimit = 900,
 ) -> None:
-    """Follow a creation or a deployment to its end."""
+    """Follow a creation, a deployment or a next version to its end."""
     from pc_hybrid.work import deployment
 
     deployment.watch(terminal, identifier, time_limit=time_limit)

@@ -53,6 +53,8 @@ def _described(agent: AgentDetail) -> Iterator[str]:
         "keywords": ", ".join(agent.keywords),
         "capabilities": "; ".join(agent.capabilities),
         "knowledge": _knowledge(agent),
+        "accuracy": _accuracy(agent),
+        "edited": "yes: it runs isolated or not at all" if agent.edited else "",
         "tools": ", ".join(agent.tools),
         "commit": (agent.commit or "")[:7],
         "created": moment(agent.created_at),
@@ -62,6 +64,12 @@ def _described(agent: AgentDetail) -> Iterator[str]:
     if agent.instances:
         yield ""
         yield from table(_INSTANCE_HEADS, [_instance(one) for one in agent.instances])
+
+
+def _accuracy(agent: AgentDetail) -> str:
+    if agent.accuracy is None:
+        return ""
+    return f"{agent.accuracy:.0%} of the {plural(agent.questions, 'question')} that it holds"
 
 
 def _knowledge(agent: AgentDetail) -> str:

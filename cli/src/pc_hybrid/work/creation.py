@@ -14,7 +14,7 @@ from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure, missing
 from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import plural, safe, size
-from pc_hybrid.work import knowledge, progress
+from pc_hybrid.work import evaluation, knowledge, progress
 from promptcraft_sdk.client import Client, api
 
 # The platform decides about names; this only spares an upload that could not lead anywhere.
@@ -45,6 +45,7 @@ class Wanted:
     memory: str | None
     cpu: str | None
     update_frequency: str | None
+    questions: Path | None
     spec_file: Path | None
     deploy: bool
 
@@ -113,6 +114,8 @@ def request_body(request: Mapping[str, Any], wanted: Wanted, uploads: Iterable[t
         spec["knowledge_sources"] = [
             source | {"update_frequency": wanted.update_frequency} for source in spec.get("knowledge_sources", [])
         ]
+    if wanted.questions:
+        spec["questions"] = evaluation.read_questions(wanted.questions)
     limits = {key: value for key, value in (("memory", wanted.memory), ("cpu", wanted.cpu)) if value}
     if wanted.environment:
         deployment["environment"] = wanted.environment

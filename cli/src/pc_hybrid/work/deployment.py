@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pc_hybrid.connection import connect
 from pc_hybrid.terminal import Terminal
-from pc_hybrid.work import progress
+from pc_hybrid.work import progress, repository
 from promptcraft_sdk.client import ApiError, Client, api
 from promptcraft_sdk.client.schemas import Environment
 
@@ -27,8 +27,7 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
         except ApiError as refusal:
             if refusal.status != 404:
                 raise
-            name = client.send(api.deployment(identifier)).agent_name
-            _follow_deployment(terminal, client, name, identifier, f"Deploying {name}", time_limit)
+            _watch_other(terminal, client, identifier, time_limit)
             return
         end = progress.follow(
             terminal,
@@ -41,6 +40,18 @@ def watch(terminal: Terminal, identifier: UUID, *, time_limit: float) -> None:
             time_limit=time_limit,
         )
         progress.conclude(terminal, client, end)
+
+
+def _watch_other(terminal: Terminal, client: Client, identifier: UUID, time_limit: float) -> None:
+    try:
+        name = client.send(api.deployment(identifier)).agent_name
+    except ApiError as refusal:
+        if refusal.status != 404:
+            raise
+        name = client.send(api.revision(identifier)).agent_name
+        repository.follow_revision(terminal, client, name, identifier, f"Making the next {name}", time_limit)
+        return
+    _follow_deployment(terminal, client, name, identifier, f"Deploying {name}", time_limit)
 
 
 def _follow_deployment(

@@ -21,7 +21,7 @@ _HOW = {"fused": "words and meaning", "bm25": "words alone"}
 def evaluate(
     terminal: Terminal, name: str, file: Path, environment: Environment | None, *, calibrate: bool, every: bool
 ) -> None:
-    questions = _read(file)
+    questions = read_questions(file)
     with connect() as client:
         done = client.send(api.evaluate_agent(name, questions, environment=environment, calibrate=calibrate))
     terminal.data(done, _lines(done, every=every))
@@ -29,7 +29,7 @@ def evaluate(
         terminal.say(f"It answers from a confidence of {done.enough:.2f} on, in a moment.")
 
 
-def _read(file: Path) -> Any:
+def read_questions(file: Path) -> Any:
     """The question set, for the platform to judge. YAML holds JSON too."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")

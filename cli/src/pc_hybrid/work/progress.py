@@ -66,12 +66,7 @@ def follow(
 
 def conclude(terminal: Terminal, client: Client, end: Progress) -> None:
     """The last word: the agent as it is now, or why there is none."""
-    for warning in dict.fromkeys(end.warnings):
-        terminal.warn(warning)
-    if end.status != "completed":
-        if terminal.format == "json":
-            terminal.data(end, [])
-        raise _failure(end)
+    settle(terminal, end)
     agent = client.send(api.agent(end.agent_name))
     places = [instance.environment for instance in agent.instances if instance.status == agent.status]
     where = f" in {safe(', '.join(places))}" if places else ""
@@ -79,6 +74,16 @@ def conclude(terminal: Terminal, client: Client, end: Progress) -> None:
     terminal.data(end, [f"{safe(agent.name)} {safe(agent.version)} is {safe(agent.status)}{where} ({seconds:.1f} s)"])
     if end.next_step:
         terminal.say(next_line(end.next_step))
+
+
+def settle(terminal: Terminal, end: Progress) -> None:
+    """What went along with it, and why it failed where it did."""
+    for warning in dict.fromkeys(end.warnings):
+        terminal.warn(warning)
+    if end.status != "completed":
+        if terminal.format == "json":
+            terminal.data(end, [])
+        raise _failure(end)
 
 
 def _failure(end: Progress) -> Failure:

@@ -42,6 +42,7 @@ from promptcraft_sdk.client.schemas import (
     Progress,
     Realtime,
     RecoveryCodes,
+    Revision,
     Role,
     SecondFactorSecret,
     Token,
@@ -301,6 +302,28 @@ def agent_repository(name: str) -> Call[bytes]:
         accept="*/*",
         time_limit=_TRANSFER_TIME_LIMIT,
     )
+
+
+def push_agent(name: str, bundle: bytes) -> Call[Revision]:
+    """Send a git bundle whose main goes on from the agent's; follow it with `revision`."""
+    return Call(
+        "POST",
+        _AGENTS + "/{name}/repository",
+        _data(Revision),
+        path_values={"name": name},
+        body=bundle,
+        content_type="application/x-git-bundle",
+        time_limit=_TRANSFER_TIME_LIMIT,
+    )
+
+
+def update_agent(name: str) -> Call[Revision]:
+    """Have the newest template merged into the agent; follow it with `revision`."""
+    return _post(_AGENTS + "/{name}/update", Revision, {}, name=name)
+
+
+def revision(revision_id: UUID) -> Call[Progress]:
+    return _get(_AGENTS + "/revisions/{revision_id}", Progress, revision_id=revision_id)
 
 
 def deploy_agent(

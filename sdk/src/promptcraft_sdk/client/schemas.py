@@ -233,6 +233,14 @@ class Deployment(Answer):
     environment: str
 
 
+class Revision(Answer):
+    """A next version that is being made; follow it by its id. `version` is what it will be called if there is one."""
+
+    revision_id: UUID
+    agent_name: str
+    version: str
+
+
 class Step(Answer):
     """`seconds` is None until the step ended."""
 
@@ -299,6 +307,9 @@ class AgentDetail(Agent):
     passages: int | None = None
     commit: str | None = None
     index: AgentIndex | None = None
+    questions: int = 0
+    accuracy: float | None = None
+    edited: bool = False
     repository_url: str | None = None
     instances: tuple[AgentInstance, ...] = ()
     tools: tuple[str, ...] = ()

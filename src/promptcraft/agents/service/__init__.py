@@ -24,6 +24,13 @@ from promptcraft.agents.service.keeping import (
 )
 from promptcraft.agents.service.supplies import Supplies
 from promptcraft.agents.service.tidying import forget_interrupted_uploads
+from promptcraft.agents.service.updating import (
+    push_agent,
+    refresh_knowledge,
+    revision_ended,
+    revision_progress,
+    update_agent,
+)
 from promptcraft.agents.service.uploads import upload_knowledge
 
 __all__ = [
@@ -44,9 +51,14 @@ __all__ = [
     "evaluate_agent",
     "forget_interrupted_uploads",
     "list_agents",
+    "push_agent",
+    "refresh_knowledge",
     "remove_files",
     "repository_bundle",
+    "revision_ended",
+    "revision_progress",
     "show_agent",
+    "update_agent",
     "upload_knowledge",
     "wait_until_stopped",
 ]

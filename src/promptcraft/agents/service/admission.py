@@ -151,6 +151,5 @@ async def _source_problem(
 
 def _frequency_warnings(sources: tuple[KnowledgeSource, ...]) -> Iterator[str]:
     for source in sources:
-        if source.update_frequency:
-            kind = "an upload" if source.source.startswith(UPLOAD_PREFIX) else "a directory"
-            yield f"update_frequency {source.update_frequency} is kept, but {kind} is not read again by itself yet."
+        if source.update_frequency and source.source.startswith(UPLOAD_PREFIX):
+            yield f"update_frequency {source.update_frequency} is kept, but an upload never changes by itself."

@@ -7,32 +7,19 @@ from uuid import UUID
 
 from promptcraft.agents.clients import Repository, tree_sha256
 from promptcraft.agents.clients.places import open_to_agents, remove
-from promptcraft.agents.errors import AgentNotFound, KnowledgeNotUsable, SpecNotUsable, VerificationFailed
+from promptcraft.agents.errors import AgentNotFound, KnowledgeNotUsable, SpecNotUsable
 from promptcraft.agents.schemas import Order
 from promptcraft.agents.service.factory import Factory
+from promptcraft.agents.service.gate import Candidate, pass_gate
 from promptcraft.agents.service.render import index_knowledge, render_repository, write_tests
 from promptcraft.agents.service.sources import gather
 from promptcraft.agents.tables import AgentRow, VersionRow
 from promptcraft.kernel import audit, clock
 from promptcraft.kernel.audit.catalogue.agents import AGENT_BUILT
 from promptcraft.kernel.jobs import StepContext
-from promptcraft.runtime import InstanceSpec
-from promptcraft.runtime import Limits as RuntimeLimits
 from promptcraft_sdk.configuration import AgentConfig
 from promptcraft_sdk.configuration import KnowledgeSource as ConfiguredSource
 from promptcraft_sdk.knowledge import KnowledgeError
-
-# One thread for numpy's algebra: an agent has few processors, and its threads count as processes.
-VARIABLES = {"PYTHONPATH": "src", "OPENBLAS_NUM_THREADS": "1"}
-_VERIFY_SECONDS = 120.0
-_VERIFY_MEMORY = 1024 * 2**20
-# The code is read-only in there, so nothing may write beside it.
-_COMPILE = "import pathlib; [compile(p.read_bytes(), str(p), 'exec') for p in pathlib.Path('.').rglob('*.py')]"
-_CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("compile", ("python", "-c", _COMPILE)),
-    ("ruff", ("ruff", "check", "--no-cache", ".")),
-    ("tests", ("python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")),
-)
 
 
 async def validate(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -73,32 +60,16 @@ async def ingest(factory: Factory, step: StepContext) -> dict[str, Any]:
 
 async def generate_tests(factory: Factory, step: StepContext) -> dict[str, Any]:
     """Write the questions that the repository's own tests ask."""
-    held = await asyncio.to_thread(write_tests, _repository(factory, step))
+    order: Order = step.payload
+    held = await asyncio.to_thread(write_tests, _repository(factory, step), order.spec.questions)
     return {"questions": len(held.questions)}
 
 
 async def verify(factory: Factory, step: StepContext) -> dict[str, Any]:
-    """Compile, lint and test the repository inside the isolation that the agent will run in."""
-    repository = _repository(factory, step)
-    await asyncio.to_thread(open_to_agents, repository)
-    spec = InstanceSpec(
-        instance_id=step.job_id,
-        name=step.payload.spec.name,
-        code=repository,
-        environment=factory.supplies.environment,
-        argv=("python",),
-        variables=VARIABLES,
-        limits=RuntimeLimits(memory_bytes=_VERIFY_MEMORY, cpus=2),
-        trusted_template=True,
-    )
-    seconds: dict[str, float] = {}
-    for name, argv in _CHECKS:
-        done = await factory.commands.run(spec, argv, _VERIFY_SECONDS)
-        if done.exit_code != 0:
-            said = (done.stdout + done.stderr).strip()[-1500:] or done.reason
-            raise VerificationFailed(f"{name} failed: {said}")
-        seconds[name] = round(done.seconds, 2)
-    return {"seconds": seconds}
+    """Have the repository pass the gate inside the isolation that the agent will run in."""
+    name = step.payload.spec.name
+    passed = await pass_gate(factory, Candidate(step.job_id, name, _repository(factory, step), trusted=True))
+    return passed.result()
 
 
 async def commit(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -131,6 +102,7 @@ async def _make_version(factory: Factory, step: StepContext) -> dict[str, Any]:
         row = VersionRow(
             org_id=org_id, agent_id=order.agent_id, number=number, commit=made, tree_sha256=tree,
             documents=ingested["documents"], passages=ingested["passages"], built_at=clock.now(),
+            questions=step.results["verify"]["questions"], answered_right=step.results["verify"]["right"],
         )  # fmt: skip
         session.add(row)
         await audit.record(

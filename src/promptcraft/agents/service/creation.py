@@ -28,7 +28,8 @@ from promptcraft.agents.service.admission import admit, limits_of
 from promptcraft.agents.service.factory import Factory
 from promptcraft.agents.service.indexing import want_vectors
 from promptcraft.agents.service.pipeline import BUILD_STEPS, DEPLOY_STEPS
-from promptcraft.agents.tables import AgentRow
+from promptcraft.agents.service.sources import first_refresh
+from promptcraft.agents.tables import AgentRow, RefreshRow
 from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.agents import (
@@ -45,7 +46,7 @@ from promptcraft.kernel.happenings import Happening
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import JobState, JobView, cancel_job, enqueue, job_view, median_duration
 from promptcraft.kernel.permissions import Permission
-from promptcraft.runtime import instances
+from promptcraft.runtime import Environment, instances
 
 _PLANNED = [
     "Generate agent code from template",
@@ -75,6 +76,8 @@ async def create_agent(session: AsyncSession, actor: Actor, factory: Factory, re
     new = insert(AgentRow).values(row).on_conflict_do_nothing(constraint="agent_org_id_name_key")
     if await session.scalar(new.returning(AgentRow.id)) is None:
         raise AgentExists(f"There is an agent {name} already.")
+    if (due := first_refresh(spec, order.requested_at)) is not None:
+        session.add(RefreshRow(org_id=actor.org_id, agent_id=order.agent_id, due_at=due))
     estimate = await _estimate(session, actor)
     steps = BUILD_STEPS + DEPLOY_STEPS if order.deploys else BUILD_STEPS
     job_id = await enqueue(session, actor, Order.CREATE, order, steps, warnings=warnings)
@@ -102,12 +105,36 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
         what = f"must be {name}, as in the path"
         raise SpecNotUsable("The path and the body name two agents.", errors=[FieldProblem("/agent_name", what)])
     row = await idle_agent(session, actor, name)
-    running = await instances(session, actor, name=name, version=str(row.version), environment=request.environment)
     order = Order.model_validate_json(row.order).model_copy(
         update={
             "environment": request.environment,
             "restart_policy": request.restart_policy,
             "version": row.version,
+        }
+    )
+    job_id = await _deploy(session, actor, row, order)
+    return DeploymentAccepted(
+        deployment_id=job_id,
+        agent_name=name,
+        environment=order.environment,
+        progress_endpoint=f"/api/v4/admin/agents/deployments/{job_id}",
+    )
+
+
+async def roll_out(
+    session: AsyncSession, actor: Actor, row: AgentRow, order: Order, environments: tuple[Environment, ...]
+) -> None:
+    """Deploy a version to the environments, one after the other; where one fails, the rest keep what they have."""
+    running = await instances(session, actor, name=row.name, environment=environments[0])
+    kept = next((one.restart_policy for one in running if one.desired == "running"), order.restart_policy)
+    here = {"environment": environments[0], "further": environments[1:], "restart_policy": kept}
+    await _deploy(session, actor, row, order.model_copy(update=here))
+
+
+async def _deploy(session: AsyncSession, actor: Actor, row: AgentRow, order: Order) -> UUID:
+    running = await instances(session, actor, name=row.name, version=str(order.version), environment=order.environment)
+    order = order.model_copy(
+        update={
             "requested_at": clock.now(),
             "deploys": True,
             "redeploys": any(one.desired == "running" for one in running),
@@ -116,15 +143,10 @@ async def deploy_agent(session: AsyncSession, actor: Actor, name: str, request: 
     row.stage = "deploying"
     job_id = await enqueue(session, actor, Order.DEPLOY, order, DEPLOY_STEPS)
     await audit.record(
-        session, actor, DEPLOYMENT_REQUESTED, resource=name, agent=name, deployment=job_id,
+        session, actor, DEPLOYMENT_REQUESTED, resource=row.name, agent=row.name, deployment=job_id,
         environment=order.environment, restart_policy=order.restart_policy,
     )  # fmt: skip
-    return DeploymentAccepted(
-        deployment_id=job_id,
-        agent_name=name,
-        environment=order.environment,
-        progress_endpoint=f"/api/v4/admin/agents/deployments/{job_id}",
-    )
+    return job_id
 
 
 async def creation_progress(session: AsyncSession, actor: Actor, creation_id: UUID) -> Progress:
@@ -190,10 +212,12 @@ async def creation_ended(session: AsyncSession, actor: Actor, job: JobView) -> N
 
 async def deployment_ended(session: AsyncSession, actor: Actor, job: JobView) -> None:
     """Make the end of a deployment true; after a failed one the agent is as it was before."""
-    if job.state is JobState.COMPLETED:
-        return
     order = Order.model_validate_json(job.payload)
     agent = await session.get(AgentRow, (actor.org_id, order.agent_id), with_for_update=True)
+    if job.state is JobState.COMPLETED:
+        if agent is not None and order.further:
+            await roll_out(session, actor, agent, order, order.further)
+        return
     if agent is not None:
         agent.stage = "built"
     await audit.record(
@@ -213,7 +237,7 @@ async def idle_agent(session: AsyncSession, actor: Actor, name: str) -> AgentRow
     row = await session.scalar(found)
     if row is None:
         raise AgentNotFound(f"There is no agent {name}.")
-    if row.stage in ("building", "deploying"):
+    if row.stage in ("building", "revising", "deploying"):
         raise AgentBusy(f"{name} is {row.stage}.")
     return row
 
@@ -243,24 +267,26 @@ def _happening(job: JobView) -> Happening:
 
 def _progress(job: JobView) -> Progress:
     order = Order.model_validate_json(job.payload)
+    name = order.spec.name
+    if order.deploys:
+        return progress_of(job, name, "deployed", 'Ask it: pc-hybrid ask "..."')
+    return progress_of(job, name, "built", f"Deploy it: pc-hybrid agent deploy {name}")
+
+
+def progress_of(job: JobView, name: str, outcome: str, next_step: str | None) -> Progress:
+    """A job as people see it; `outcome` and `next_step` are what it comes to once it is completed."""
+    completed = job.state is JobState.COMPLETED
     # What is being undone is still running for whoever waits: the end is when nothing is left behind.
     undoing = job.state in (JobState.COMPENSATING, JobState.CANCELLING)
     status = "running" if undoing else job.state.value
-    phase = job.phase
-    if job.state is JobState.COMPLETED:
-        phase = "deployed" if order.deploys else "built"
-    next_step = job.next_step
-    if job.state is JobState.COMPLETED:
-        name = order.spec.name
-        next_step = 'Ask it: pc-hybrid ask "..."' if order.deploys else f"Deploy it: pc-hybrid agent deploy {name}"
     return Progress(
-        agent_name=order.spec.name,
+        agent_name=name,
         status=status,  # pyright: ignore[reportArgumentType] -- the states that are left are its values
-        phase=phase,
+        phase=outcome if completed else job.phase,
         progress_percentage=job.percentage,
         steps=job.steps,
         warnings=job.warnings,
         error=job.error,
         error_code=job.error_code,
-        next_step=next_step,
+        next_step=next_step if completed else job.next_step,
     )

@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from promptcraft.agents.clients import tree_sha256
 from promptcraft.agents.errors import AgentNotFound, ContractBroken
 from promptcraft.agents.schemas import Order
-from promptcraft.agents.service.building import VARIABLES, version_directory
+from promptcraft.agents.service.building import version_directory
 from promptcraft.agents.service.factory import Factory
+from promptcraft.agents.service.gate import VARIABLES
 from promptcraft.agents.tables import AgentRow, VersionRow
 from promptcraft.kernel import audit
 from promptcraft.kernel.audit.catalogue.agents import AGENT_DEPLOYED
 from promptcraft.kernel.jobs import StepContext
 from promptcraft.registry import (
+    Evaluation,
     Server,
     ServerRegistration,
     ServerStatus,
@@ -66,7 +68,7 @@ async def start(factory: Factory, step: StepContext) -> dict[str, Any]:
                 variables={**VARIABLES, "AGENT_COMMIT": version.commit},
                 limits=RuntimeLimits(memory_bytes=order.memory_bytes, cpus=order.cpus),
                 restart_policy=order.restart_policy,
-                trusted_template=tree == version.tree_sha256,
+                trusted_template=tree == version.tree_sha256 and not version.edited,
             ),
         )
     return {"instance": str(instance.id)}
@@ -112,6 +114,8 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
         known = await _registered(session, step)
         if known and known.instance_id == _instance_id(step) and known.registered_at >= order.requested_at:
             return {"terms": len(terms)}  # by this job, whose worker died before that was kept
+        version = await session.get_one(VersionRow, (step.actor.org_id, order.agent_id, order.version))
+        held = version.questions
         await register_server(
             session,
             step.actor,
@@ -128,9 +132,10 @@ async def register(factory: Factory, step: StepContext) -> dict[str, Any]:
                 instance_id=_instance_id(step),
                 endpoint=step.results["contract"]["socket"],
                 tools=tuple(ToolContract.model_validate(tool) for tool in step.results["contract"]["tools"]),
+                evaluation=Evaluation(questions=held, correct=version.answered_right) if held else None,
             ),
         )
-    return {"terms": len(terms)}
+    return {"terms": len(terms), "before": known.model_dump(mode="json") if known else None}
 
 
 async def route(factory: Factory, step: StepContext) -> dict[str, Any]:
@@ -152,10 +157,18 @@ async def route(factory: Factory, step: StepContext) -> dict[str, Any]:
 
 
 async def undo_register(factory: Factory, step: StepContext) -> None:
-    """Take the agent out of the registry, unless an earlier deployment of the same version put it there."""
+    """Put back what the registry held before: an earlier version, or nothing."""
     order: Order = step.payload
-    if not order.redeploys:
-        async with step.unit_of_work() as session:
+    before: dict[str, Any] | None = step.results.get("register", {}).get("before")
+    if order.redeploys:
+        return
+    async with step.unit_of_work() as session:
+        if before is not None:
+            former = Server.model_validate(before)
+            await register_server(
+                session, step.actor, ServerRegistration(**former.model_dump(exclude={"registered_at"}))
+            )
+        elif (known := await _registered(session, step)) and known.version == str(order.version):
             await unregister_server(session, step.actor, order.spec.name, order.environment)
 
 

@@ -2,16 +2,29 @@
 
 import shutil
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from promptcraft.agents.errors import SpecNotUsable
-from promptcraft.agents.schemas import KnowledgeSource
+from promptcraft.agents.schemas import AgentSpec, Frequency, KnowledgeSource
 from promptcraft.agents.service.factory import Factory
 from promptcraft_sdk.knowledge import document_files
 
 UPLOAD_PREFIX = "upload:sha256:"
+_DAYS: Final[dict[Frequency, int]] = {"daily": 1, "weekly": 7, "monthly": 30}
 _ENDINGS = {"markdown": (".md", ".markdown"), "json": (".json",)}
+
+
+def first_refresh(spec: AgentSpec, at: datetime) -> datetime | None:
+    """When an agent's sources are due to be read again; None where it names no directory, or no frequency."""
+    wanted = [
+        _DAYS[source.update_frequency]
+        for source in spec.knowledge_sources
+        if source.update_frequency and not source.source.startswith(UPLOAD_PREFIX)
+    ]
+    return at + timedelta(days=min(wanted)) if wanted else None
 
 
 def source_directory(factory: Factory, org_id: UUID, source: KnowledgeSource) -> Path | None:

@@ -21,6 +21,7 @@ from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.audit.catalogue.agents import KNOWLEDGE_UPLOADED
 from promptcraft.kernel.db import unit_of_work
+from promptcraft.kernel.errors import TooLarge
 from promptcraft.kernel.ids import new_id
 
 # A tar is a little larger than what it holds; a packed one never needs to be.
@@ -36,7 +37,7 @@ async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[b
     try:
         await asyncio.to_thread(incoming.mkdir, parents=True)
         archive = incoming / "archive"
-        await _receive(body, archive)
+        await receive(body, archive, _MOST_SENT, ArchiveTooLarge)
         found = await asyncio.to_thread(unpack, archive, incoming / "documents")
         return await _keep(factory, actor, incoming / "documents", found)
     except OSError as error:
@@ -50,14 +51,15 @@ async def upload_knowledge(factory: Factory, actor: Actor, body: AsyncIterator[b
             await asyncio.to_thread(remove, incoming)
 
 
-async def _receive(body: AsyncIterator[bytes], archive: Path) -> None:
+async def receive(body: AsyncIterator[bytes], archive: Path, most: int, refusal: type[TooLarge]) -> None:
+    """Write a body of at most `most` bytes to a file. Raises the refusal where it is longer."""
     received = 0
     file: IO[bytes] = await asyncio.to_thread(archive.open, "wb")
     try:
         async for chunk in body:
             received += len(chunk)
-            if received > _MOST_SENT:
-                raise ArchiveTooLarge
+            if received > most:
+                raise refusal
             await asyncio.to_thread(file.write, chunk)
     finally:
         await asyncio.to_thread(file.close)

@@ -76,3 +76,22 @@ AGENT_EVALUATED = Event(
     name="agent.evaluate",
     sentence="{actor} evaluated the agent {resource} with {questions} questions",
 )
+VERSION_PUSHED = Event(
+    id=3011,
+    name="agent.push",
+    sentence="{actor} pushed a next version of the agent {resource}",
+    outcomes={Outcome.DISCONNECT: (GENERAL_OUTCOMES[Outcome.INVALID],)},
+)
+UPDATE_REQUESTED = Event(
+    id=3012,
+    name="agent.update",
+    sentence="{actor} asked for what is new in the {change} of the agent {resource}",
+)
+REVISION_FAILED = Event(
+    id=3013,
+    name="agent.fail_revision",
+    sentence="the next version of the agent {resource} failed at {phase}: {reason}",
+    severity="error",
+    status="failure",
+    component="agent",
+)
