@@ -34,7 +34,7 @@ def list_keys(terminal: Terminal) -> None:
         ]
         for key in keys
     ]
-    terminal.data(keys, table(_HEADS, rows))
+    terminal.data(keys, table(_HEADS, rows), columns=ApiKey)
     if not keys:
         terminal.say("None here. Make one:  pc-hybrid api-key create NAME")
 

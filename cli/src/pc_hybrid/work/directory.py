@@ -12,7 +12,7 @@ from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import clipped, safe, table
 from pc_hybrid.work.figures import moment
 from promptcraft_sdk.client import Client, api
-from promptcraft_sdk.client.schemas import Invitation, User
+from promptcraft_sdk.client.schemas import Group, Invitation, Role, User
 
 _LONGEST = 100
 _HEADS = ("USERNAME", "STATE", "ROLES", "GROUPS", "SINCE")
@@ -21,7 +21,7 @@ _HEADS = ("USERNAME", "STATE", "ROLES", "GROUPS", "SINCE")
 def list_users(terminal: Terminal) -> None:
     with connect() as client:
         users = client.send(api.users())
-    terminal.data(users, table(_HEADS, [_row(user) for user in users]))
+    terminal.data(users, table(_HEADS, [_row(user) for user in users]), columns=User)
 
 
 def show(terminal: Terminal, user: str) -> None:
@@ -86,7 +86,7 @@ def list_groups(terminal: Terminal) -> None:
     with connect() as client:
         groups = client.send(api.groups())
     rows = [[group.name, str(group.members), ", ".join(group.roles), moment(group.created_at)] for group in groups]
-    terminal.data(groups, table(("GROUP", "MEMBERS", "ROLES", "SINCE"), rows))
+    terminal.data(groups, table(("GROUP", "MEMBERS", "ROLES", "SINCE"), rows), columns=Group)
     if not groups:
         terminal.say("None here. Make one:  pc-hybrid group set-roles NAME --role ROLE")
 
@@ -109,7 +109,7 @@ def list_roles(terminal: Terminal) -> None:
     with connect() as client:
         roles = client.send(api.roles())
     rows = [[role.name, clipped(" ".join(role.permissions), _LONGEST)] for role in roles]
-    terminal.data(roles, table(("ROLE", "MAY"), rows))
+    terminal.data(roles, table(("ROLE", "MAY"), rows), columns=Role)
 
 
 def accept_invitation(terminal: Terminal, api_url: str | None, *, from_stdin: bool) -> None:

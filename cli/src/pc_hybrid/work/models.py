@@ -13,12 +13,18 @@ from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import safe, safe_json, table
 from pc_hybrid.work.figures import UNKNOWN, moment
 from promptcraft_sdk.client import api
+from promptcraft_sdk.client.schemas import Model, ModelProvider
 
 
 def list_models(terminal: Terminal) -> None:
     with connect() as client:
         found = client.send(api.models())
-    terminal.data(found, table(("MODEL", "PROVIDER"), [[model.id, model.owned_by] for model in found.data]))
+    terminal.data(
+        found,
+        table(("MODEL", "PROVIDER"), [[model.id, model.owned_by] for model in found.data]),
+        rows=found.data,
+        columns=Model,
+    )
     if not found.data:
         terminal.say("There is no model to ask. Add a provider:  pc-hybrid model add-provider NAME --base-url URL")
 
@@ -39,7 +45,7 @@ def providers(terminal: Terminal) -> None:
         for one in found
     ]
     heads = ("NAME", "KIND", "ADDRESS", "MODELS", "PRIORITY", "ASKED", "KEY SINCE")
-    terminal.data(found, table(heads, rows, right=("PRIORITY",)))
+    terminal.data(found, table(heads, rows, right=("PRIORITY",)), columns=ModelProvider)
     if not found:
         terminal.say("There is none. Add one:  pc-hybrid model add-provider NAME --base-url URL")
 

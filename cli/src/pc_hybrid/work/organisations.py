@@ -16,7 +16,7 @@ _HEADS = ("ORGANISATION", "NAME", "STATE", "USERS", "SINCE", "ID")
 def list_organisations(terminal: Terminal) -> None:
     with connect() as client:
         found = client.send(api.organisations())
-    terminal.data(found, table(_HEADS, [_row(each) for each in found]))
+    terminal.data(found, table(_HEADS, [_row(each) for each in found]), columns=OrganisationEntry)
 
 
 def create(terminal: Terminal, slug: str, name: str, administrator: str) -> None:

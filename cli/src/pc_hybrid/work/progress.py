@@ -54,7 +54,7 @@ def conclude(terminal: Terminal, client: Client, end: Progress) -> None:
     for warning in dict.fromkeys(end.warnings):
         terminal.warn(warning)
     if end.status != "completed":
-        if terminal.format == "json":
+        if terminal.format != "table" or terminal.select is not None:
             terminal.data(end, [])
         raise _failure(end)
     agent = client.send(api.agent(end.agent_name))

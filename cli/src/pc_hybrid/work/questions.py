@@ -9,7 +9,7 @@ from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, safe, safe_lines, table
 from pc_hybrid.work.figures import count, dollars, milliseconds, moment, short
 from promptcraft_sdk.client import Client, api
-from promptcraft_sdk.client.schemas import Citation, Environment, Execution
+from promptcraft_sdk.client.schemas import Citation, Environment, Execution, ExecutionEntry
 
 _MOST_LISTED = 200
 
@@ -57,7 +57,7 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
         for entry in executions
     ]
     heads = ("ID", "ASKED", "STATUS", "AGENT", "TIME", "TOKENS", "COST", "QUESTION")
-    terminal.data(executions, table(heads, rows, right=("TIME", "TOKENS", "COST")))
+    terminal.data(executions, table(heads, rows, right=("TIME", "TOKENS", "COST")), columns=ExecutionEntry)
     if not executions:
         terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
 
