@@ -56,6 +56,7 @@ CALLS = {
     "execute": api.execute("What?"),
     "execution": api.execution(ID),
     "executions": api.executions(),
+    "model_calls": api.model_calls(ID),
     "give_feedback": api.give_feedback(ID, 5),
     "models": api.models(),
     "chat": api.chat({}),

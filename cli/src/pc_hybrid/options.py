@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 import typer
 
 from pc_hybrid.debugging import debug_file
+from pc_hybrid.environment import choose_context
 from pc_hybrid.terminal import Format, Terminal
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ Body = Callable[Concatenate[Terminal, P], None]
 
 
 def _common(
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="The platform to talk to.")] = None,
     output: Annotated[Format, typer.Option("--output", "--format", "-o", help="How data is printed.")] = "table",
     jq: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Print what this jq program picks.")] = None,
     output_file: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the data to this file.")] = None,
@@ -40,6 +42,7 @@ def command(app: typer.Typer, name: str, *, hidden: bool = False) -> Callable[[B
         @wraps(body)
         def run(**values: Any) -> None:
             common = {option: values.pop(option) for option in _COMMON}
+            choose_context(common["context"])
             terminal = Terminal(common["output"], common["output_file"], common["quiet"], _select(common["jq"]))
             with debug_file(common["debug"]):
                 cast("Callable[..., None]", body)(terminal, **values)

@@ -25,6 +25,9 @@ class Answer(Protocol):
     def model_dump(self, *, mode: str, exclude_unset: bool) -> dict[str, Any]: ...
 
 
+Data = Answer | dict[str, Any] | Sequence[Answer] | Sequence[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """One command's way to speak."""
@@ -36,7 +39,7 @@ class Terminal:
 
     def data(
         self,
-        answer: Answer | Sequence[Answer] | dict[str, Any],
+        answer: Data,
         lines: Iterable[str],
         *,
         rows: Sequence[Answer] | None = None,
@@ -119,21 +122,21 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and environment.read().colour_wanted
 
 
-def _plain(answer: Answer | Sequence[Answer] | dict[str, Any]) -> object:
+def _plain(answer: Data) -> object:
     """The JSON value that the platform sent: fields it left out stay out."""
     if isinstance(answer, dict):
         return answer
     if isinstance(answer, Sequence):
-        return [item.model_dump(mode="json", exclude_unset=True) for item in answer]
+        return [_plain(item) for item in answer]
     return answer.model_dump(mode="json", exclude_unset=True)
 
 
-def _listed(answer: Answer | Sequence[Answer] | dict[str, Any]) -> list[dict[str, Any]]:
+def _listed(answer: Data) -> list[dict[str, Any]]:
     plain = _plain(answer)
     return cast("list[dict[str, Any]]", plain if isinstance(plain, list) else [plain])
 
 
-def _columns_of(answer: Answer | Sequence[Answer] | dict[str, Any]) -> "Columns":
+def _columns_of(answer: Data) -> "Columns":
     """The fields of the model that the answer is, or is a list of."""
     if isinstance(answer, dict):
         return list(answer)

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     command(user, "offboard")(offboard)
     command(user, "set-roles")(set_roles)
     command(user, "set-groups")(set_groups)
+    command(user, "remove-second-factor")(remove_second_factor)
     app.add_typer(user, name="user")
     group = typer.Typer(no_args_is_help=True, help="Groups of people, who hold what their group holds.")
     command(group, "list")(list_groups)
@@ -35,9 +36,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="group")
     role = typer.Typer(no_args_is_help=True, help="What roles there are, and what each may do.")
     command(role, "list")(list_roles)
+    command(role, "show")(show_role)
     app.add_typer(role, name="role")
     org = typer.Typer(no_args_is_help=True, help="Organisations, for whoever administers the platform.")
     command(org, "list")(list_orgs)
+    command(org, "show")(show_org)
     command(org, "create")(create_org)
     command(org, "suspend")(suspend_org)
     command(org, "resume")(resume_org)
@@ -136,6 +139,27 @@ def list_roles(terminal: Terminal) -> None:
     from pc_hybrid.work import directory
 
     directory.list_roles(terminal)
+
+
+def show_role(terminal: Terminal, role: Annotated[str, typer.Argument(metavar="ROLE", help="Its name.")]) -> None:
+    """Show all that a role may do."""
+    from pc_hybrid.work import directory
+
+    directory.show_role(terminal, role)
+
+
+def show_org(terminal: Terminal, org: Org) -> None:
+    """Show one of them."""
+    from pc_hybrid.work import organisations
+
+    organisations.show(terminal, org)
+
+
+def remove_second_factor(terminal: Terminal, user: User) -> None:
+    """Take the second factor from somebody who lost their device and recovery codes."""
+    from pc_hybrid.work import directory
+
+    directory.remove_second_factor(terminal, user)
 
 
 def list_orgs(terminal: Terminal) -> None:

@@ -19,6 +19,11 @@ def list_organisations(terminal: Terminal) -> None:
     terminal.data(found, table(_HEADS, [_row(each) for each in found]), columns=OrganisationEntry)
 
 
+def show(terminal: Terminal, org: str) -> None:
+    with connect() as client:
+        _print(terminal, _found(client, org))
+
+
 def create(terminal: Terminal, slug: str, name: str, administrator: str) -> None:
     with connect() as client:
         made = client.send(api.found_organisation(slug, name, administrator))

@@ -35,7 +35,7 @@ def ask(
 
 def feedback(terminal: Terminal, identifier: str, rating: int, comment: str) -> None:
     with connect() as client:
-        execution_id = _resolved(client, identifier)
+        execution_id = resolved(client, identifier)
         given = client.send(api.give_feedback(execution_id, rating, comment))
     terminal.data(given, [f"Rated {given.rating} of 5: execution {given.execution_id}"])
 
@@ -62,7 +62,7 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
         terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
 
 
-def _resolved(client: Client, identifier: str) -> UUID:
+def resolved(client: Client, identifier: str) -> UUID:
     try:
         return UUID(identifier)
     except ValueError:
@@ -89,10 +89,10 @@ def _answer_lines(answer: Execution) -> list[str]:
     lines = safe_lines(answer.answer or "There is no answer.")
     if answer.citations:
         lines.append("")
-    return lines + [f"[{number}] {_cited(citation)}" for number, citation in enumerate(answer.citations, start=1)]
+    return lines + [f"[{number}] {cited(citation)}" for number, citation in enumerate(answer.citations, start=1)]
 
 
-def _cited(citation: Citation) -> str:
+def cited(citation: Citation) -> str:
     first, _, last = citation.lines.partition("-")
     where = f"{safe(citation.file)}:{safe(first if first == last else citation.lines)}"
     return f"{where}  ({safe(citation.commit[:7])})" if citation.commit else where

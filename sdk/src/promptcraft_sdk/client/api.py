@@ -30,6 +30,7 @@ from promptcraft_sdk.client.schemas import (
     LoginSession,
     Logs,
     Me,
+    ModelCall,
     ModelList,
     ModelProvider,
     ModelTested,
@@ -331,6 +332,11 @@ def execute(
 
 def execution(execution_id: UUID) -> Call[Execution]:
     return _get("/api/v4/executions/{execution_id}", Execution, execution_id=execution_id)
+
+
+def model_calls(execution_id: UUID) -> Call[list[ModelCall]]:
+    """The calls of models that an execution made, the first one first."""
+    return _get("/api/v4/executions/{execution_id}/model-calls", list[ModelCall], execution_id=execution_id)
 
 
 def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Feedback]:

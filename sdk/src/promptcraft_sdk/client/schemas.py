@@ -243,6 +243,17 @@ class Step(Answer):
     detail: str | None = None
 
 
+class Turn(Answer):
+    """One thing that Zen did for a query: `route` chose who is asked, each `ask` is one agent's turn."""
+
+    name: str
+    status: str
+    seconds: Number | None = None
+    agent: str | None = None
+    environment: str | None = None
+    detail: str = ""
+
+
 class Progress(Answer):
     """How far a creation or a deployment is. `status` is pending, running, completed or failed."""
 
@@ -388,11 +399,32 @@ class Execution(ExecutionEntry):
     answer: str | None = None
     citations: tuple[Citation, ...] = ()
     score: Number | None = None
+    agent_version: str | None = None
     candidates: tuple[Candidate, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Turn, ...] = ()
     tokens: int | None = None
     trace_id: str | None = None
     error: str | None = None
+
+
+class ModelCall(Answer):
+    """One call of a model for an execution; `cost` is in USD, what is not known is None."""
+
+    id: UUID
+    created_at: datetime
+    agent: str | None = None
+    model: str
+    provider: str | None = None
+    status: str
+    streamed: bool = False
+    attempts: int = 0
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: Number | None = None
+    first_byte_ms: int | None = None
+    duration_ms: int | None = None
+    error_code: str | None = None
 
 
 class Feedback(Answer):

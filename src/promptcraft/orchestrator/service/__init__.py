@@ -7,6 +7,7 @@ from promptcraft.orchestrator.service.history import (
     execution,
     executions,
     give_feedback,
+    model_calls,
     running_executions,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "execution",
     "executions",
     "give_feedback",
+    "model_calls",
     "running_executions",
 ]
