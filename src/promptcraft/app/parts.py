@@ -12,6 +12,8 @@ from promptcraft.analytics.routes import router as analytics_router
 from promptcraft.app.engines import driver_of
 from promptcraft.app.process import Process
 from promptcraft.audit.routes import router as audit_router
+from promptcraft.compliance import Departures
+from promptcraft.compliance.routes import router as compliance_router
 from promptcraft.gateway import Gateway, open_gateway
 from promptcraft.gateway.routes import router as gateway_router
 from promptcraft.identity import Identity, open_identity
@@ -26,7 +28,15 @@ from promptcraft.runtime import isolation_report
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, agents_router, orchestrator_router, gateway_router, analytics_router, audit_router]
+    return [
+        identity_router,
+        agents_router,
+        orchestrator_router,
+        gateway_router,
+        analytics_router,
+        audit_router,
+        compliance_router,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Parts:
     zen: Zen
     factory: Factory
     gateway: Gateway
+    departures: Departures
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -49,7 +60,7 @@ class Parts:
         gateway = open_gateway(process.db, settings.gateway, master_key=process.master_key)
         zen = Zen(SocketUpstream(), gateway)
         factory = _factory(process, zen)
-        return cls(process, identity, zen, factory, gateway)
+        return cls(process, identity, zen, factory, gateway, Departures(process.db, factory))
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -69,6 +80,7 @@ class Parts:
         app.state.zen = self.zen
         app.state.factory = self.factory
         app.state.gateway = self.gateway
+        app.state.departures = self.departures
         prices = self.process.settings.runtime
         app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation

@@ -2,7 +2,7 @@
 
 from promptcraft.gateway.errors import ModelNotAllowed, ModelNotFound
 from promptcraft.gateway.schemas import CallEntry, ModelCalled, Policy, Price
-from promptcraft.gateway.service import Gateway, Spent, calls_of, grant, open_gateway, spent
+from promptcraft.gateway.service import Gateway, Spent, calls_of, forget_keys, grant, open_gateway, spent
 
 __all__ = [
     "CallEntry",
@@ -14,6 +14,7 @@ __all__ = [
     "Price",
     "Spent",
     "calls_of",
+    "forget_keys",
     "grant",
     "open_gateway",
     "spent",

@@ -35,6 +35,7 @@ from promptcraft_sdk.client.schemas import (
     ModelProvider,
     ModelTested,
     NewApiKey,
+    Offboarding,
     OrganisationEntry,
     OrganisationFounded,
     Progress,
@@ -229,6 +230,27 @@ def suspend_organisation(org_id: UUID) -> Call[OrganisationEntry]:
 
 def resume_organisation(org_id: UUID) -> Call[OrganisationEntry]:
     return _post(_ORGANISATIONS + "/{org_id}/resume", OrganisationEntry, {}, org_id=org_id)
+
+
+def offboard_organisation(org_id: UUID, slug: str) -> Call[Offboarding]:
+    """Export everything of an organisation, end its agents, sessions and keys, and close it; `slug` confirms which."""
+    return _post(_ORGANISATIONS + "/{org_id}/offboard", Offboarding, {"slug": slug}, org_id=org_id)
+
+
+def offboarding(org_id: UUID) -> Call[Offboarding]:
+    return _get(_ORGANISATIONS + "/{org_id}/offboarding", Offboarding, org_id=org_id)
+
+
+def organisation_export(org_id: UUID) -> Call[bytes]:
+    """The zip archive of everything that an organisation had, once it is written."""
+    return Call(
+        "GET",
+        _ORGANISATIONS + "/{org_id}/offboarding/export",
+        bytes,
+        path_values=_texts({"org_id": org_id}),
+        accept="*/*",
+        time_limit=_TRANSFER_TIME_LIMIT,
+    )
 
 
 def signing_keys() -> Call[dict[str, Any]]:

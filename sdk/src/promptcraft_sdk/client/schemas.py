@@ -156,6 +156,17 @@ class OrganisationEntry(Answer):
     active: bool = True
     users: int = 0
     created_at: datetime
+    offboarding_id: UUID | None = None
+    closed_at: datetime | None = None
+
+
+class Export(Answer):
+    """A zip archive of everything of an organisation; manifest.json in it has the SHA-256 of each of its files."""
+
+    sha256: str
+    bytes: int
+    files: int
+    written_at: datetime
 
 
 class OrganisationFounded(Answer):
@@ -270,6 +281,22 @@ class Progress(Answer):
     @property
     def finished(self) -> bool:
         return self.status not in ("pending", "running")
+
+
+class Offboarding(Answer):
+    """How far an offboarding is. `status` is pending, running, compensating, completed or failed."""
+
+    offboarding_id: UUID
+    organization_id: UUID
+    slug: str
+    status: str
+    phase: str = ""
+    steps: tuple[Step, ...] = ()
+    export: Export | None = None
+    error: str | None = None
+    next_step: str | None = None
+    created_at: datetime
+    closed_at: datetime | None = None
 
 
 class Agent(Answer):

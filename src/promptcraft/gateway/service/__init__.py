@@ -4,6 +4,7 @@ from promptcraft.gateway.service.calling import Call, begin_call, make_call
 from promptcraft.gateway.service.keeping import (
     add_provider,
     change_provider,
+    forget_keys,
     policy,
     provider,
     providers,
@@ -29,6 +30,7 @@ __all__ = [
     "calls_of",
     "change_provider",
     "close_orphans",
+    "forget_keys",
     "grant",
     "make_call",
     "models",

@@ -14,7 +14,7 @@ from promptcraft.kernel.jobs.model import (
 )
 from promptcraft.kernel.jobs.runner import run_job
 from promptcraft.kernel.jobs.standing import DueWork, due_work, ensure_standing_jobs, run_standing_job
-from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration
+from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration, others_unfinished
 
 __all__ = [
     "DueWork",
@@ -34,6 +34,7 @@ __all__ = [
     "jobs_unfinished",
     "jobs_waiting",
     "median_duration",
+    "others_unfinished",
     "run_job",
     "run_standing_job",
 ]
