@@ -25,7 +25,7 @@ from promptcraft.settings import load_settings
 from tests.people import Person, arrive
 
 _numbers = count()
-_WORKS_IN_PROCESS = {"agents", "runtime"}
+_WORKS_IN_PROCESS = {"agents", "compliance", "runtime"}
 _ANSWERS_REQUESTS = ("kernel", "identity", "audit", "registry", "orchestrator", "agents", "analytics")
 # A look at a file's entry takes microseconds, less than a thread to do it in; a lock is taken once, at the start;
 # redis-py reads its own version, a few lines, for every connection.

@@ -65,7 +65,7 @@ def run(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
     def run_command(*arguments: str, stdin: str = "", **environment: str) -> Ended:
         with monkeypatch.context() as own:
-            for name in ("PCH_API_URL", "PCH_TOKEN", "PCH_CONFIG_DIR", "XDG_CONFIG_HOME", "NO_COLOR"):
+            for name in ("PCH_API_URL", "PCH_CONTEXT", "PCH_TOKEN", "PCH_CONFIG_DIR", "XDG_CONFIG_HOME", "NO_COLOR"):
                 own.delenv(name, raising=False)
             for name, value in home.environment(**environment).items():
                 own.setenv(name, value)

@@ -89,7 +89,7 @@ def test_a_command_takes_over_what_another_has_renewed_meanwhile(signed_in, run,
 
     def elsewhere(handler):
         stored = json.loads(home.credentials.read_text())
-        stored["platforms"][signed_in.url] |= {"access_token": "token-9", "session": "session-9"}
+        stored["contexts"][stored["current"]]["credentials"] |= {"access_token": "token-9", "session": "session-9"}
         home.credentials.write_text(json.dumps(stored))
         problem(401, code="token_expired")(handler)
 

@@ -74,14 +74,14 @@ async def test_a_key_is_shown_once_with_what_to_do_with_it(cli):
 
 async def test_a_token_that_is_no_longer_good_is_renewed_without_a_word(cli, home):
     stored = json.loads(home.credentials.read_text())
-    (url, credentials), *_ = stored["platforms"].items()
-    credentials["access_token"] = "no.longer.good"
+    ((name, context),) = stored["contexts"].items()
+    context["credentials"]["access_token"] = "no.longer.good"
     home.credentials.write_text(json.dumps(stored))
 
     ended = await cli("whoami")
 
     assert (ended.exit_code, ended.talk) == (0, "")
-    assert json.loads(home.credentials.read_text())["platforms"][url]["access_token"] != "no.longer.good"
+    assert json.loads(home.credentials.read_text())["contexts"][name]["credentials"]["access_token"] != "no.longer.good"
 
 
 async def test_reports_of_a_platform_that_did_nothing_yet_hold_no_invented_figure(cli):

@@ -1,6 +1,7 @@
 """The client that a command talks through: which platform, and as whom."""
 
 from pc_hybrid import environment
+from pc_hybrid.contexts import target
 from pc_hybrid.credentials import CredentialStore
 from pc_hybrid.failures import ExitCode, Failure
 from promptcraft_sdk.client import Client, Credentials
@@ -9,27 +10,20 @@ _SESSION_PREFIX = "pcs_"
 
 
 def connect() -> Client:
-    """A client of the chosen platform, signed in.
-
-    The address: PCH_API_URL, else the platform of the last login. The credentials: PCH_TOKEN, else those stored for
-    that very address, so that no token ever goes to another.
-    """
-    here = environment.read()
-    store = CredentialStore(here.config_dir)
-    known = store.read()
-    api_url = here.api_url or known.current
-    if here.token:
-        return Client(api_url, _given(here.token))
-    credentials = known.platforms.get(api_url)
-    if credentials is None:
-        raise Failure(
-            f"you are not signed in to {api_url}", exit_code=ExitCode.NOT_SIGNED_IN, next_step="pc-hybrid login"
-        )
+    """A client of the chosen platform, signed in: by PCH_TOKEN, else by what is kept in the context."""
+    store = CredentialStore(environment.read().config_dir)
+    chosen = target(store.read(), store.file)
+    api_url, context, credentials = chosen.api_url.value, chosen.context, chosen.credentials
+    if chosen.token:
+        return Client(api_url, _given(chosen.token))
+    if context is None or credentials is None:
+        login = "pc-hybrid login" + (f" --context {context}" if context and chosen.name.origin == "flag" else "")
+        raise Failure(f"you are not signed in to {api_url}", exit_code=ExitCode.NOT_SIGNED_IN, next_step=login)
     return Client(
         api_url,
         credentials,
-        on_renewal=lambda renewed: store.keep(api_url, renewed),
-        renewing=lambda: store.renewing(api_url),
+        on_renewal=lambda renewed: store.keep(context, api_url, renewed),
+        renewing=lambda: store.renewing(context),
     )
 
 

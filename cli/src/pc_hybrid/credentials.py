@@ -1,4 +1,4 @@
-"""Where credentials live between two commands: one file of mode 0600, keyed by the platform's address."""
+"""Where credentials live between two commands: one file of mode 0600, by the context that they are for."""
 
 import fcntl
 import os
@@ -15,13 +15,27 @@ from promptcraft_sdk.client import Credentials
 DEFAULT_API_URL = "http://127.0.0.1:8000"
 
 
-class Known(BaseModel):
-    """The platforms that this user has signed in to, and the one that commands talk to."""
+class Context(BaseModel):
+    """A platform, and what its user is let in by; nothing where they are not signed in."""
 
     model_config = ConfigDict(frozen=True)
 
-    current: str = DEFAULT_API_URL
-    platforms: dict[str, Credentials] = {}
+    api_url: str
+    credentials: Credentials | None = None
+
+
+class Known(BaseModel):
+    """The contexts by name, and the one that commands talk to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    current: str = ""
+    contexts: dict[str, Context] = {}
+
+    def of(self, api_url: str) -> str | None:
+        """The context of this address: the one in use where several are."""
+        names = [name for name, context in self.contexts.items() if context.api_url == api_url]
+        return self.current if self.current in names else next(iter(names), None)
 
 
 class CredentialStore:
@@ -44,26 +58,41 @@ class CredentialStore:
         except OSError as error:
             raise Failure(f"cannot read {self._file}: {error.strerror}", next_step="Check who owns it.") from error
 
-    def keep(self, api_url: str, credentials: Credentials) -> None:
+    @property
+    def file(self) -> Path:
+        return self._file
+
+    def put(self, name: str, context: Context) -> None:
+        """Make a context, or replace what it has."""
         with self._locked():
             known = self.read()
-            self._write(Known(current=known.current, platforms=known.platforms | {api_url: credentials}))
+            self._write(Known(current=known.current, contexts=known.contexts | {name: context}))
 
-    def make_current(self, api_url: str) -> None:
-        with self._locked():
-            self._write(Known(current=api_url, platforms=self.read().platforms))
-
-    def forget(self, api_url: str) -> None:
+    def keep(self, name: str, api_url: str, credentials: Credentials | None) -> None:
+        """Keep what lets in, or forget it; nothing where the context has come to be another platform's, or is gone."""
         with self._locked():
             known = self.read()
-            others = {url: kept for url, kept in known.platforms.items() if url != api_url}
-            self._write(Known(current=known.current, platforms=others))
+            context = known.contexts.get(name)
+            if context is not None and context.api_url == api_url:
+                changed = Context(api_url=api_url, credentials=credentials)
+                self._write(Known(current=known.current, contexts=known.contexts | {name: changed}))
+
+    def use(self, name: str) -> None:
+        with self._locked():
+            self._write(Known(current=name, contexts=self.read().contexts))
+
+    def remove(self, name: str) -> None:
+        with self._locked():
+            known = self.read()
+            others = {other: context for other, context in known.contexts.items() if other != name}
+            self._write(Known(current=known.current if known.current in others else "", contexts=others))
 
     @contextmanager
-    def renewing(self, api_url: str) -> Generator[Credentials | None]:
+    def renewing(self, name: str) -> Generator[Credentials | None]:
         """Hold off other commands that would renew these credentials; gives them as they are kept now."""
         with self._locked():
-            yield self.read().platforms.get(api_url)
+            context = self.read().contexts.get(name)
+            yield context.credentials if context else None
 
     @contextmanager
     def _locked(self) -> Generator[None]:

@@ -6,7 +6,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pc_hybrid.commands import agent, analytics, api_key, audit, directory, host, model, questions, session
+from pc_hybrid.commands import (
+    agent,
+    analytics,
+    api_key,
+    audit,
+    completion,
+    context,
+    directory,
+    doctor,
+    host,
+    model,
+    questions,
+    session,
+)
+from pc_hybrid.environment import completing
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import next_line, padded, safe, safe_lines, width
@@ -23,6 +37,7 @@ app = typer.Typer(
 
 host.register(app)
 session.register(app)
+context.register(app)
 api_key.register(app)
 directory.register(app)
 agent.register(app)
@@ -30,6 +45,8 @@ questions.register(app)
 analytics.register(app)
 audit.register(app)
 model.register(app)
+doctor.register(app)
+completion.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -55,7 +72,11 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without the letter gets a ?, not a traceback
     try:
         _check_arguments()
-        app()
+        if completing():
+            from typer._completion_classes import completion_init
+
+            completion_init()
+        app(prog_name="pc-hybrid")
     except Failure as failure:
         _end(failure)
     except Exception as error:  # noqa: BLE001  process edge: a person gets a sentence, never a traceback

@@ -4,19 +4,25 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 
 import typer
 
 from pc_hybrid.debugging import debug_file
+from pc_hybrid.environment import choose_context
 from pc_hybrid.terminal import Format, Terminal
+
+if TYPE_CHECKING:
+    from pc_hybrid.formats import Select
 
 P = ParamSpec("P")
 Body = Callable[Concatenate[Terminal, P], None]
 
 
 def _common(
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="The platform to talk to.")] = None,
     output: Annotated[Format, typer.Option("--output", "--format", "-o", help="How data is printed.")] = "table",
+    jq: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Print what this jq program picks.")] = None,
     output_file: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the data to this file.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Write what happens to a file and name it.")] = False,
@@ -36,7 +42,8 @@ def command(app: typer.Typer, name: str, *, hidden: bool = False) -> Callable[[B
         @wraps(body)
         def run(**values: Any) -> None:
             common = {option: values.pop(option) for option in _COMMON}
-            terminal = Terminal(common["output"], common["output_file"], common["quiet"])
+            choose_context(common["context"])
+            terminal = Terminal(common["output"], common["output_file"], common["quiet"], _select(common["jq"]))
             with debug_file(common["debug"]):
                 cast("Callable[..., None]", body)(terminal, **values)
 
@@ -45,3 +52,12 @@ def command(app: typer.Typer, name: str, *, hidden: bool = False) -> Callable[[B
         return body
 
     return register
+
+
+def _select(program: str | None) -> "Select | None":
+    """Compiled before anything is asked of the platform: a slip in it must not cost a deed."""
+    if program is None:
+        return None
+    from pc_hybrid.formats import selection
+
+    return selection(program)

@@ -1,17 +1,19 @@
 """Where a command talks: data on standard output (or in a file), all else on standard error."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO, cast
 
 from pc_hybrid import environment
 from pc_hybrid.failures import Failure, missing
-from pc_hybrid.text import safe, safe_json
+from pc_hybrid.text import safe
 
-Format = Literal["table", "json"]
+if TYPE_CHECKING:
+    from pc_hybrid.formats import Columns, Select
+
+Format = Literal["table", "json", "yaml", "csv"]
 Style = Literal["bold", "dim", "green", "red", "yellow"]
 
 _CODES: dict[Style, str] = {"bold": "1", "dim": "2", "green": "32", "red": "31", "yellow": "33"}
@@ -23,6 +25,9 @@ class Answer(Protocol):
     def model_dump(self, *, mode: str, exclude_unset: bool) -> dict[str, Any]: ...
 
 
+Data = Answer | dict[str, Any] | Sequence[Answer] | Sequence[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """One command's way to speak."""
@@ -30,16 +35,37 @@ class Terminal:
     format: Format = "table"
     output_file: Path | None = None
     quiet: bool = False
+    select: "Select | None" = None
 
-    def data(self, answer: Answer | Sequence[Answer] | dict[str, Any], lines: Iterable[str]) -> None:
-        """What the command was asked for: the API's data as JSON, or these lines of text.
+    def data(
+        self,
+        answer: Data,
+        lines: Iterable[str],
+        *,
+        rows: Sequence[Answer] | None = None,
+        columns: "Columns | None" = None,
+    ) -> None:
+        """What the command was asked for: the API's data as JSON, YAML or CSV, or these lines of text.
 
-        The lines must be safe already; they may hold colours made by `paint`.
+        The lines must be safe already; they may hold colours made by `paint`. CSV has a line for each of `rows`, the
+        answer itself without them; a list that may be empty needs its `columns`.
         """
-        if self.format == "json":
-            self.text(safe_json(json.dumps(_plain(answer), ensure_ascii=False, indent=2)))
-        elif text := "\n".join(lines):
-            self.text(text)
+        if self.format == "table" and self.select is None:
+            if text := "\n".join(lines):
+                self.text(text)
+            return
+        from pc_hybrid import formats
+
+        if self.select is not None:
+            if results := self.select(_plain(answer)):
+                self.text(formats.rendered(results, self.format))
+        elif self.format == "csv":
+            of = answer if rows is None else rows
+            self.text(formats.as_csv(_listed(of), formats.columns_of(columns or _columns_of(of))))
+        elif self.format == "yaml":
+            self.text(formats.as_yaml(_plain(answer)))
+        else:
+            self.text(formats.as_json(_plain(answer)))
 
     @property
     def shows_words(self) -> bool:
@@ -105,10 +131,23 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and environment.read().colour_wanted
 
 
-def _plain(answer: Answer | Sequence[Answer] | dict[str, Any]) -> object:
+def _plain(answer: Data) -> object:
     """The JSON value that the platform sent: fields it left out stay out."""
     if isinstance(answer, dict):
         return answer
     if isinstance(answer, Sequence):
-        return [item.model_dump(mode="json", exclude_unset=True) for item in answer]
+        return [_plain(item) for item in answer]
     return answer.model_dump(mode="json", exclude_unset=True)
+
+
+def _listed(answer: Data) -> list[dict[str, Any]]:
+    plain = _plain(answer)
+    return cast("list[dict[str, Any]]", plain if isinstance(plain, list) else [plain])
+
+
+def _columns_of(answer: Data) -> "Columns":
+    """The fields of the model that the answer is, or is a list of."""
+    if isinstance(answer, dict):
+        return list(answer)
+    first = answer[0] if isinstance(answer, Sequence) else answer
+    return cast("Columns", type(first))

@@ -26,6 +26,16 @@ def safe_json(document: str) -> str:
     return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else _json_escape(found[0]), document)
 
 
+def safe_yaml(document: str) -> str:
+    """The same for YAML whose unsafe strings stand in double quotes."""
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t" else f"\\U{ord(found[0]):08x}", document)
+
+
+def spelled(text: str) -> str:
+    """The text in its own lines and columns, with anything else that a terminal would act upon spelled out."""
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t" else _spelled(found), text.replace("\r\n", "\n"))
+
+
 def width(text: str) -> int:
     """Columns that the text takes."""
     return sum(_character_width(character) for character in text)

@@ -1,6 +1,7 @@
 """The Agent Factory: makes, deploys and keeps agents."""
 
 from promptcraft.agents.clients import Places
+from promptcraft.agents.errors import AgentBusy
 from promptcraft.agents.schemas import (
     Agent,
     AgentCreate,
@@ -10,10 +11,11 @@ from promptcraft.agents.schemas import (
     Progress,
     Upload,
 )
-from promptcraft.agents.service import Factory, Limits, Supplies
+from promptcraft.agents.service import Factory, Limits, Supplies, delete_agent, list_agents, repository_bundle
 
 __all__ = [
     "Agent",
+    "AgentBusy",
     "AgentCreate",
     "AgentDetail",
     "CreationEnvelope",
@@ -24,4 +26,7 @@ __all__ = [
     "Progress",
     "Supplies",
     "Upload",
+    "delete_agent",
+    "list_agents",
+    "repository_bundle",
 ]

@@ -12,12 +12,13 @@ from promptcraft.settings import Problem, read_settings
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `config validate` found: names and reasons, never a value."""
+    """What `config validate` found: names and reasons, and no value but where everything is kept."""
 
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     given: tuple[str, ...]
     no_effect: tuple[str, ...]
+    data_dir: str
 
     @property
     def ok(self) -> bool:
@@ -33,6 +34,7 @@ def validate_report(environ: Mapping[str, str] | None = None, file: Path | None 
         warnings=settings.warnings,
         given=tuple(sorted(settings.given)),
         no_effect=settings.without_effect,
+        data_dir=str(settings.core.data_dir.absolute()),
     )
 
 

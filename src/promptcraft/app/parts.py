@@ -14,6 +14,8 @@ from promptcraft.app.limits import within_limits
 from promptcraft.app.process import Process
 from promptcraft.app.streams import Streams
 from promptcraft.audit.routes import router as audit_router
+from promptcraft.compliance import Departures
+from promptcraft.compliance.routes import router as compliance_router
 from promptcraft.gateway import Gateway, open_gateway
 from promptcraft.gateway.routes import router as gateway_router
 from promptcraft.identity import Identity, open_identity
@@ -30,7 +32,15 @@ from promptcraft.runtime import isolation_report
 
 def routers() -> list[APIRouter]:
     """Every context's routes."""
-    return [identity_router, agents_router, orchestrator_router, gateway_router, analytics_router, audit_router]
+    return [
+        identity_router,
+        agents_router,
+        orchestrator_router,
+        gateway_router,
+        analytics_router,
+        audit_router,
+        compliance_router,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,7 @@ class Parts:
     factory: Factory
     gateway: Gateway
     streams: Streams
+    departures: Departures
 
     @classmethod
     def make(cls, process: Process) -> "Parts":
@@ -55,7 +66,7 @@ class Parts:
         followers = Followers(process.redis)
         zen = Zen(SocketUpstream(), gateway, followers)
         factory = _factory(process, zen)
-        return cls(process, identity, zen, factory, gateway, Streams(followers))
+        return cls(process, identity, zen, factory, gateway, Streams(followers), Departures(process.db, factory))
 
     async def start(self) -> None:
         """Make sure of what must be there before the first request or job."""
@@ -77,6 +88,7 @@ class Parts:
         app.state.factory = self.factory
         app.state.gateway = self.gateway
         app.state.streams = self.streams
+        app.state.departures = self.departures
         prices = self.process.settings.runtime
         app.state.prices = analytics.Prices(prices.price_cpu_second, prices.price_gib_second)
         app.state.isolation = self.isolation

@@ -4,6 +4,7 @@ from promptcraft import analytics
 from promptcraft.agents.tasks import job_kinds
 from promptcraft.agents.tasks import standing_jobs as factory_jobs
 from promptcraft.app.parts import Parts
+from promptcraft.compliance.tasks import job_kinds as compliance_jobs
 from promptcraft.gateway.tasks import STANDING_JOBS as GATEWAY_JOBS
 from promptcraft.identity import forget_revocations
 from promptcraft.kernel import outbox
@@ -17,7 +18,7 @@ _HOUR = 3600.0
 
 def kinds_of(parts: Parts) -> dict[str, JobKind]:
     """Every kind of job by its name."""
-    return {kind.name: kind for kind in job_kinds(parts.factory)}
+    return {kind.name: kind for kind in (*job_kinds(parts.factory), *compliance_jobs(parts.departures))}
 
 
 def standing_jobs_of(parts: Parts) -> dict[str, StandingJob]:

@@ -2,6 +2,6 @@
 
 from promptcraft.audit.clients import OrganisationSealer
 from promptcraft.audit.schemas import AuditEvent, AuditQuery
-from promptcraft.audit.service import read_events
+from promptcraft.audit.service import all_events, read_events
 
-__all__ = ["AuditEvent", "AuditQuery", "OrganisationSealer", "read_events"]
+__all__ = ["AuditEvent", "AuditQuery", "OrganisationSealer", "all_events", "read_events"]

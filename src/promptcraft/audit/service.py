@@ -1,5 +1,6 @@
 """Reading the log."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeGuard
@@ -19,6 +20,7 @@ from promptcraft.kernel.telemetry import get_logger
 _log = get_logger(__name__)
 # How far the clocks of two hosts may be apart.
 _CLOCKS_APART = timedelta(minutes=1)
+_PIECE = 500
 _CHANGED = "[changed after it was written]"
 
 
@@ -28,6 +30,14 @@ async def read_events(session: AsyncSession, actor: Actor, query: AuditQuery, pa
     by = AuditEventRow.occurred_at, AuditEventRow.event_id
     found: list[str] = await page.of(session, rows, *by, newest_first=True)
     return [_opened(actor.org_id, orjson.loads(canonical)) for canonical in found]
+
+
+async def all_events(session: AsyncSession, actor: Actor) -> AsyncIterator[AuditEvent]:
+    """Every event of the actor's organisation, the oldest first, read piece by piece."""
+    rows = select(AuditEventRow.canonical).where(AuditEventRow.org_id == actor.org_id)
+    oldest = rows.order_by(AuditEventRow.occurred_at, AuditEventRow.event_id)
+    async for canonical in await session.stream_scalars(oldest.execution_options(yield_per=_PIECE)):
+        yield _opened(actor.org_id, orjson.loads(canonical))
 
 
 def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:

@@ -183,6 +183,28 @@ class ModelList(BaseModel):
     data: tuple[Model, ...]
 
 
+class CallEntry(BaseModel):
+    """One call of a model, as it was recorded; what is not known is null. `cost` is in USD."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: UUID
+    created_at: datetime
+    agent: str | None
+    model: str
+    provider: str | None
+    status: CallStatus
+    streamed: bool
+    attempts: int
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    cost: Dollars | None
+    first_byte_ms: int | None
+    duration_ms: int | None
+    error_code: str | None
+
+
 class ModelCalled(Fact):
     """A model call reached its final state. What the provider did not tell is null, and so is what nobody can price."""
 

@@ -142,6 +142,18 @@ class WrongCode(Invalid):
     next_step = "Wait for the next code and see that the clock of your device is right."
 
 
+class OrganisationClosed(Conflict):
+    code = "organisation_closed"
+    title = "The organisation is closed for good"
+    next_step = "Fetch what it was with `pc-hybrid org export`, or make a new one with `pc-hybrid org create`."
+
+
+class OffboardingUnderWay(Conflict):
+    code = "offboarding_under_way"
+    title = "The organisation is being offboarded"
+    next_step = "See how far it is with `pc-hybrid org offboarding`."
+
+
 class NotByKey(Forbidden):
     code = "not_by_key"
     title = "This is for people who are signed in"

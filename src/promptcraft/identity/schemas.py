@@ -213,7 +213,10 @@ class OrganisationFounding(BaseModel):
 
 
 class OrganisationEntry(BaseModel):
-    """An organisation as the platform's administrators see it; `users` are those who may come in."""
+    """An organisation as the platform's administrators see it; `users` are those who may come in.
+
+    `offboarding_id` is of the job that takes everything from it, or took; from `closed_at` on it stays closed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -223,6 +226,18 @@ class OrganisationEntry(BaseModel):
     active: bool
     users: int
     created_at: datetime
+    offboarding_id: UUID | None
+    closed_at: datetime | None
+
+
+class Closing(BaseModel):
+    """What ended when an organisation was closed, in numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sessions: int
+    api_keys: int
+    users: int
 
 
 class OrganisationFounded(BaseModel):

@@ -23,6 +23,8 @@ class OrganisationRow(Base):
     name: Mapped[str] = mapped_column(Text)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
+    offboarding_id: Mapped[UUID | None]
+    closed_at: Mapped[datetime | None]
 
 
 class UserRow(Base):

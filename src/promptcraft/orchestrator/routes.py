@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
+from promptcraft.gateway import CallEntry
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.api import AskedPage, Db, Envelope, Session, requires
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_CANCELLED, EXECUTION_COMPLETED, FEEDBACK_GIVEN
@@ -123,6 +124,14 @@ async def execution(
 ) -> Envelope[Execution]:
     """One execution as it was answered; its texts are null once they were purged."""
     return Envelope(data=await service.execution(session, actor, execution_id))
+
+
+@router.get("/executions/{execution_id}/model-calls")
+async def model_calls(
+    execution_id: UUID, session: Session, actor: Annotated[Actor, requires(Permission.EXECUTION_READ)]
+) -> Envelope[list[CallEntry]]:
+    """The calls of models that an execution made, as they were recorded, the first one first."""
+    return Envelope(data=await service.model_calls(session, actor, execution_id))
 
 
 @router.post("/executions/{execution_id}/cancel")

@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     api_key = typer.Typer(no_args_is_help=True, help="Keys that programs come by, in PCH_TOKEN for this one.")
     command(api_key, "create")(create)
     command(api_key, "list")(list_keys)
+    command(api_key, "show")(show)
     command(api_key, "rotate")(rotate)
     command(api_key, "revoke")(revoke)
     app.add_typer(api_key, name="api-key")
@@ -39,6 +40,13 @@ def list_keys(terminal: Terminal) -> None:
     from pc_hybrid.work import api_keys
 
     api_keys.list_keys(terminal)
+
+
+def show(terminal: Terminal, key: Key) -> None:
+    """Show one of them."""
+    from pc_hybrid.work import api_keys
+
+    api_keys.show(terminal, key)
 
 
 def rotate(

@@ -1,5 +1,6 @@
 """user ..., group ..., role ..., org ..., and accept-invitation."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     command(user, "offboard")(offboard)
     command(user, "set-roles")(set_roles)
     command(user, "set-groups")(set_groups)
+    command(user, "remove-second-factor")(remove_second_factor)
     app.add_typer(user, name="user")
     group = typer.Typer(no_args_is_help=True, help="Groups of people, who hold what their group holds.")
     command(group, "list")(list_groups)
@@ -35,12 +37,17 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="group")
     role = typer.Typer(no_args_is_help=True, help="What roles there are, and what each may do.")
     command(role, "list")(list_roles)
+    command(role, "show")(show_role)
     app.add_typer(role, name="role")
     org = typer.Typer(no_args_is_help=True, help="Organisations, for whoever administers the platform.")
     command(org, "list")(list_orgs)
+    command(org, "show")(show_org)
     command(org, "create")(create_org)
     command(org, "suspend")(suspend_org)
     command(org, "resume")(resume_org)
+    command(org, "offboard")(offboard_org)
+    command(org, "offboarding")(show_offboarding)
+    command(org, "export")(export_org)
     app.add_typer(org, name="org")
     command(app, "accept-invitation")(accept_invitation)
 
@@ -138,6 +145,27 @@ def list_roles(terminal: Terminal) -> None:
     directory.list_roles(terminal)
 
 
+def show_role(terminal: Terminal, role: Annotated[str, typer.Argument(metavar="ROLE", help="Its name.")]) -> None:
+    """Show all that a role may do."""
+    from pc_hybrid.work import directory
+
+    directory.show_role(terminal, role)
+
+
+def show_org(terminal: Terminal, org: Org) -> None:
+    """Show one of them."""
+    from pc_hybrid.work import organisations
+
+    organisations.show(terminal, org)
+
+
+def remove_second_factor(terminal: Terminal, user: User) -> None:
+    """Take the second factor from somebody who lost their device and recovery codes."""
+    from pc_hybrid.work import directory
+
+    directory.remove_second_factor(terminal, user)
+
+
 def list_orgs(terminal: Terminal) -> None:
     """List every organisation of the platform."""
     from pc_hybrid.work import organisations
@@ -169,6 +197,46 @@ def resume_org(terminal: Terminal, org: Org) -> None:
     from pc_hybrid.work import organisations
 
     organisations.resume(terminal, org)
+
+
+def offboard_org(
+    terminal: Terminal,
+    org: Org,
+    confirmed: Confirmed = False,
+    confirm_name: Annotated[
+        str | None, typer.Option(metavar="ORG", help="Its short name once more; asked for on a terminal.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE.ZIP", help="Fetch the export to here at the end.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end.")] = True,
+    time_limit: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait.")] = 900,
+) -> None:
+    """Export everything of an organisation, end its agents, sessions and keys, and close it, for good.
+
+    Nobody of it comes in from the beginning on. Takes both --yes and --confirm-name where there is no terminal.
+    """
+    from pc_hybrid.work import departures
+
+    departures.offboard(terminal, org, confirmed, confirm_name, export, wait=wait, time_limit=time_limit)
+
+
+def show_offboarding(terminal: Terminal, org: Org) -> None:
+    """Show how far an offboarding is, and what its export is known by."""
+    from pc_hybrid.work import departures
+
+    departures.show(terminal, org)
+
+
+def export_org(
+    terminal: Terminal,
+    org: Org,
+    file: Annotated[Path, typer.Argument(metavar="FILE.ZIP", help="Where to.")],
+) -> None:
+    """Fetch the export of an organisation that is offboarded, and check it."""
+    from pc_hybrid.work import departures
+
+    departures.export(terminal, org, file)
 
 
 def accept_invitation(

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from pc_hybrid.failures import Failure
+from pc_hybrid.options import command
+from pc_hybrid.terminal import Terminal
 
 _HAND_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -22,10 +24,11 @@ TextOrJson = Annotated[Literal["text", "json"] | None, typer.Option("--output", 
 
 
 def register(app: typer.Typer) -> None:
-    config = typer.Typer(no_args_is_help=True, help="The platform's settings on this host.")
+    config = typer.Typer(no_args_is_help=True, help="Settings: of this command line, and of the platform on this host.")
     app.command("up", context_settings=_HAND_ON)(up)
     app.command("down", context_settings=_HAND_ON)(down)
     config.command("validate", context_settings=_HAND_ON)(validate)
+    command(config, "view")(view)
     app.add_typer(config, name="config")
     admin = typer.Typer(no_args_is_help=True, help="First aid on the platform's host.")
     admin.command("reset-password", context_settings=_HAND_ON)(reset_password)
@@ -67,6 +70,18 @@ def validate(
 ) -> None:
     """Check the settings that the platform would start with."""
     run_platform("config", "validate", *_given({"--settings": settings, "--output": output}), *context.args)
+
+
+def view(
+    terminal: Terminal,
+    show_origin: Annotated[
+        bool, typer.Option("--show-origin", help="Say of each where it came from: option, variable, file or default.")
+    ] = False,
+) -> None:
+    """Show what this command line goes by. Secrets are masked."""
+    from pc_hybrid.work import contexts
+
+    contexts.view(terminal, show_origin=show_origin)
 
 
 def reset_password(

@@ -17,6 +17,8 @@ def register(app: typer.Typer) -> None:
     command(model, "list")(list_models)
     command(model, "providers")(providers)
     command(model, "add-provider")(add_provider)
+    command(model, "show-provider")(show_provider)
+    command(model, "change-provider")(change_provider)
     command(model, "remove-provider")(remove_provider)
     command(model, "rotate-key")(rotate_key)
     command(model, "test")(test)
@@ -56,6 +58,31 @@ def add_provider(
     from pc_hybrid.work import models
 
     models.add_provider(terminal, name, base_url, kind, api_version, model or [], priority, key_stdin)
+
+
+def show_provider(terminal: Terminal, name: _Name) -> None:
+    """Show one provider."""
+    from pc_hybrid.work import models
+
+    models.show_provider(terminal, name)
+
+
+def change_provider(
+    terminal: Terminal,
+    name: _Name,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Address of its OpenAI API.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[=ITS_NAME]", help="All models that it has; again for more.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="Lower ones are asked first.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is asked at all.")] = None,
+) -> None:
+    """Change what is given of a provider, and nothing else; rotate-key changes its key."""
+    from pc_hybrid.work import models
+
+    models.change_provider(terminal, name, base_url, model, priority, enabled)
 
 
 def remove_provider(terminal: Terminal, name: _Name) -> None:

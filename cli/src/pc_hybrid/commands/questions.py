@@ -9,6 +9,8 @@ from pc_hybrid.commands.agent import EnvironmentName
 from pc_hybrid.options import command
 from pc_hybrid.terminal import Terminal
 
+Identifier = Annotated[str, typer.Argument(metavar="ID", help="The execution's id, or its beginning.")]
+
 
 def register(app: typer.Typer) -> None:
     execution = typer.Typer(no_args_is_help=True, help="What was asked, and what came of it.")
@@ -17,6 +19,7 @@ def register(app: typer.Typer) -> None:
     command(execution, "list")(list_executions)
     command(execution, "watch")(watch_execution)
     command(execution, "cancel")(cancel_execution)
+    command(execution, "show")(show)
     app.add_typer(execution, name="execution")
 
 
@@ -38,7 +41,7 @@ def ask(
 
 def feedback(
     terminal: Terminal,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="The execution's id, or its beginning.")],
+    identifier: Identifier,
     rating: Annotated[int, typer.Argument(metavar="RATING", min=1, max=5, help="1 useless ... 5 just right.")],
     comment: Annotated[str, typer.Option(help="What was good or bad about it.")] = "",
 ) -> None:
@@ -75,3 +78,10 @@ def list_executions(
     from pc_hybrid.work import questions
 
     questions.list_executions(terminal, limit)
+
+
+def show(terminal: Terminal, identifier: Identifier) -> None:
+    """Show what was done for a question: steps, agents, passages, calls of models, and what each took and cost."""
+    from pc_hybrid.work import trace
+
+    trace.show(terminal, identifier)

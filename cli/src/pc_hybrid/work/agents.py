@@ -9,7 +9,7 @@ from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, plural, safe, safe_lines, table
 from pc_hybrid.work.figures import UNKNOWN, moment
 from promptcraft_sdk.client import api
-from promptcraft_sdk.client.schemas import AgentDetail, AgentInstance, Environment
+from promptcraft_sdk.client.schemas import Agent, AgentDetail, AgentInstance, Environment
 
 _LONGEST = 200
 _INSTANCE_HEADS = ("ENVIRONMENT", "VERSION", "STATUS", "RESTARTS", "LAST ERROR")
@@ -19,7 +19,7 @@ def list_agents(terminal: Terminal, status: str | None, domain: str | None) -> N
     with connect() as client:
         agents = client.send(api.agents(status=status, domain=domain))
     rows = [[agent.name, agent.domain, agent.status, agent.version, moment(agent.created_at)] for agent in agents]
-    terminal.data(agents, table(("NAME", "DOMAIN", "STATUS", "VERSION", "CREATED"), rows))
+    terminal.data(agents, table(("NAME", "DOMAIN", "STATUS", "VERSION", "CREATED"), rows), columns=Agent)
     if not agents:
         terminal.say("None here. Make one:  pc-hybrid agent create NAME --knowledge DIR")
 

@@ -15,7 +15,7 @@ def usage(terminal: Terminal, time_range: str) -> None:
         report = client.send(api.insights(time_range=time_range, metrics=_METRICS))
     agents = report.data.agent_performance or ()
     lines = [*_summary_lines(report.data.summary), *(["", *_agent_lines(agents)] if agents else [])]
-    terminal.data(report.data, lines)
+    terminal.data(report.data, lines, rows=agents, columns=AgentPerformance)
     behind = report.metadata.data_freshness.total_seconds()
     terminal.say(f"{time_range}, {f'behind by {behind:.1f} s' if behind else 'up to date'}")
 

@@ -6,7 +6,7 @@ from pc_hybrid.connection import connect
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Terminal
 from pc_hybrid.text import clipped, safe, table
-from pc_hybrid.work.figures import UNKNOWN, moment, short
+from pc_hybrid.work.figures import moment, short
 from promptcraft_sdk.client import Client, api
 from promptcraft_sdk.client.schemas import ApiKey, NewApiKey
 
@@ -23,20 +23,25 @@ def create(terminal: Terminal, name: str, permissions: Sequence[str] | None, day
 def list_keys(terminal: Terminal) -> None:
     with connect() as client:
         keys = client.send(api.api_keys())
-    rows = [
-        [
-            key.name,
-            f"{key.hint}...",
-            short(key.id),
-            moment(key.expires_at),
-            moment(key.last_used_at) if key.last_used_at else UNKNOWN,
-            clipped(" ".join(key.permissions), _LONGEST),
-        ]
-        for key in keys
-    ]
-    terminal.data(keys, table(_HEADS, rows))
+    terminal.data(keys, table(_HEADS, [_row(key) for key in keys]), columns=ApiKey)
     if not keys:
         terminal.say("None here. Make one:  pc-hybrid api-key create NAME")
+
+
+def show(terminal: Terminal, key: str) -> None:
+    with connect() as client:
+        found = _found(client, key)
+    facts = {
+        "name": found.name,
+        "begins": f"{found.hint}...",
+        "id": str(found.id),
+        "of user": str(found.user_id),
+        "made": moment(found.created_at),
+        "expires": moment(found.expires_at),
+        "last used": moment(found.last_used_at),
+        "may": ", ".join(found.permissions),
+    }
+    terminal.data(found, list(table(("", ""), list(facts.items())))[1:])
 
 
 def rotate(terminal: Terminal, key: str, overlap_hours: int | None) -> None:
@@ -60,6 +65,12 @@ def _show_once(terminal: Terminal, key: NewApiKey) -> None:
         f"Lasts until {moment(key.expires_at)} UTC. It is not shown again: keep it, and give it to programs as"
     )
     terminal.say("PCH_TOKEN, or in the header  Authorization: Bearer KEY")
+
+
+def _row(key: ApiKey) -> list[str]:
+    used = moment(key.last_used_at)
+    may = clipped(" ".join(key.permissions), _LONGEST)
+    return [key.name, f"{key.hint}...", short(key.id), moment(key.expires_at), used, may]
 
 
 def _found(client: Client, wanted: str) -> ApiKey:

@@ -11,6 +11,15 @@ from pc_hybrid.text import table
 from pc_hybrid.work.figures import UNKNOWN, moment, short
 from promptcraft_sdk.client import api
 
+# Of an event's parts, which are open: these are in each.
+_COLUMNS = (
+    *("event_id", "catalogue_id", "timestamp", "user_id", "organization_id", "session_id"),
+    *("event_type", "event_category", "severity", "source.component", "source.ip_address"),
+    *("action.operation", "action.resource", "action.resource_id", "action.method", "action.endpoint"),
+    *("context.user_agent", "context.request_id", "context.correlation_id"),
+    *("outcome.status", "outcome.status_code", "outcome.error_message", "outcome.response_time_ms"),
+    *("data.cost", "data.sensitive_data_accessed", "details"),
+)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -45,7 +54,7 @@ def list_events(
         ]
         for event in events
     ]
-    terminal.data(events, table(("TIME", "WHO", "ACTION", "ON", "OUTCOME", "REQUEST"), rows))
+    terminal.data(events, table(("TIME", "WHO", "ACTION", "ON", "OUTCOME", "REQUEST"), rows), columns=_COLUMNS)
     if not events:
         terminal.say("No such events.")
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from pc_hybrid import environment
 from pc_hybrid.connection import connect
+from pc_hybrid.contexts import target
 from pc_hybrid.credentials import CredentialStore
 from pc_hybrid.failures import ExitCode, Failure, missing
 from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import clipped, safe, table
 from pc_hybrid.work.figures import moment
 from promptcraft_sdk.client import Client, api
-from promptcraft_sdk.client.schemas import Invitation, User
+from promptcraft_sdk.client.schemas import Group, Invitation, Role, User
 
 _LONGEST = 100
 _HEADS = ("USERNAME", "STATE", "ROLES", "GROUPS", "SINCE")
@@ -21,7 +22,7 @@ _HEADS = ("USERNAME", "STATE", "ROLES", "GROUPS", "SINCE")
 def list_users(terminal: Terminal) -> None:
     with connect() as client:
         users = client.send(api.users())
-    terminal.data(users, table(_HEADS, [_row(user) for user in users]))
+    terminal.data(users, table(_HEADS, [_row(user) for user in users]), columns=User)
 
 
 def show(terminal: Terminal, user: str) -> None:
@@ -86,7 +87,7 @@ def list_groups(terminal: Terminal) -> None:
     with connect() as client:
         groups = client.send(api.groups())
     rows = [[group.name, str(group.members), ", ".join(group.roles), moment(group.created_at)] for group in groups]
-    terminal.data(groups, table(("GROUP", "MEMBERS", "ROLES", "SINCE"), rows))
+    terminal.data(groups, table(("GROUP", "MEMBERS", "ROLES", "SINCE"), rows), columns=Group)
     if not groups:
         terminal.say("None here. Make one:  pc-hybrid group set-roles NAME --role ROLE")
 
@@ -109,12 +110,31 @@ def list_roles(terminal: Terminal) -> None:
     with connect() as client:
         roles = client.send(api.roles())
     rows = [[role.name, clipped(" ".join(role.permissions), _LONGEST)] for role in roles]
-    terminal.data(roles, table(("ROLE", "MAY"), rows))
+    terminal.data(roles, table(("ROLE", "MAY"), rows), columns=Role)
+
+
+def show_role(terminal: Terminal, name: str) -> None:
+    with connect() as client:
+        roles = client.send(api.roles())
+    role = next((role for role in roles if role.name == name), None)
+    if role is None:
+        raise Failure(
+            f"there is no role {safe(clipped(name, _LONGEST))}",
+            exit_code=ExitCode.NOT_FOUND,
+            next_step="pc-hybrid role list",
+        )
+    terminal.data(role, [safe(permission) for permission in role.permissions])
+
+
+def remove_second_factor(terminal: Terminal, user: str) -> None:
+    with connect() as client:
+        changed = client.send(api.remove_second_factor_of_user(_found(client, user).id))
+    terminal.data(changed, [f"{safe(changed.username)} signs in by password alone until they enrol again"])
 
 
 def accept_invitation(terminal: Terminal, api_url: str | None, *, from_stdin: bool) -> None:
-    here = environment.read()
-    url = api_url or here.api_url or CredentialStore(here.config_dir).read().current
+    store = CredentialStore(environment.read().config_dir)
+    url = api_url or target(store.read(), store.file).api_url.value
     invitation, password = _typed() if not from_stdin else (_line("invitation"), _line("password"))
     with Client(url) as client:
         client.send(api.accept_invitation(invitation, password))

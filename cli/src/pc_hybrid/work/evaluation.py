@@ -24,7 +24,7 @@ def evaluate(
     questions = read_questions(file)
     with connect() as client:
         done = client.send(api.evaluate_agent(name, questions, environment=environment, calibrate=calibrate))
-    terminal.data(done, _lines(done, every=every))
+    terminal.data(done, _lines(done, every=every), rows=done.verdicts, columns=EvaluationVerdict)
     if done.enough is not None:
         terminal.say(f"It answers from a confidence of {done.enough:.2f} on, in a moment.")
 

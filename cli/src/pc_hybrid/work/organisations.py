@@ -15,8 +15,13 @@ _HEADS = ("ORGANISATION", "NAME", "STATE", "USERS", "SINCE", "ID")
 
 def list_organisations(terminal: Terminal) -> None:
     with connect() as client:
-        found = client.send(api.organisations())
-    terminal.data(found, table(_HEADS, [_row(each) for each in found]))
+        everyone = client.send(api.organisations())
+    terminal.data(everyone, table(_HEADS, [_row(each) for each in everyone]), columns=OrganisationEntry)
+
+
+def show(terminal: Terminal, org: str) -> None:
+    with connect() as client:
+        _print(terminal, found(client, org))
 
 
 def create(terminal: Terminal, slug: str, name: str, administrator: str) -> None:
@@ -27,15 +32,15 @@ def create(terminal: Terminal, slug: str, name: str, administrator: str) -> None
 
 def suspend(terminal: Terminal, org: str) -> None:
     with connect() as client:
-        _print(terminal, client.send(api.suspend_organisation(_found(client, org).id)))
+        _print(terminal, client.send(api.suspend_organisation(found(client, org).id)))
 
 
 def resume(terminal: Terminal, org: str) -> None:
     with connect() as client:
-        _print(terminal, client.send(api.resume_organisation(_found(client, org).id)))
+        _print(terminal, client.send(api.resume_organisation(found(client, org).id)))
 
 
-def _found(client: Client, wanted: str) -> OrganisationEntry:
+def found(client: Client, wanted: str) -> OrganisationEntry:
     for each in client.send(api.organisations()):
         if wanted in (each.slug, str(each.id)):
             return each
@@ -52,4 +57,6 @@ def _print(terminal: Terminal, org: OrganisationEntry) -> None:
 
 def _row(org: OrganisationEntry) -> list[str]:
     state = "active" if org.active else "suspended"
+    if org.offboarding_id is not None:
+        state = "closed" if org.closed_at else "offboarding"
     return [org.slug, org.name, state, str(org.users), moment(org.created_at), str(org.id)]

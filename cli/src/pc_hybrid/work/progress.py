@@ -81,7 +81,7 @@ def settle(terminal: Terminal, end: Progress) -> None:
     for warning in dict.fromkeys(end.warnings):
         terminal.warn(warning)
     if end.status != "completed":
-        if terminal.format == "json":
+        if terminal.format != "table" or terminal.select is not None:
             terminal.data(end, [])
         raise _failure(end)
 

@@ -12,7 +12,7 @@ from pc_hybrid.text import clipped, safe, safe_lines, table
 from pc_hybrid.work.figures import count, dollars, milliseconds, moment, short
 from pc_hybrid.work.progress import aligned
 from promptcraft_sdk.client import Client, Event, api
-from promptcraft_sdk.client.schemas import Citation, Environment, Execution, ExecutionPart
+from promptcraft_sdk.client.schemas import Citation, Environment, Execution, ExecutionEntry, ExecutionPart
 from promptcraft_sdk.client.streams import END
 
 _MOST_LISTED = 200
@@ -41,14 +41,14 @@ def ask(
 
 def cancel_execution(terminal: Terminal, identifier: str) -> None:
     with connect() as client:
-        execution = client.send(api.cancel_execution(_resolved(client, identifier)))
+        execution = client.send(api.cancel_execution(resolved(client, identifier)))
     terminal.data(execution, [f"Cancelled: execution {execution.execution_id}"])
 
 
 def watch_execution(terminal: Terminal, identifier: str) -> None:
     with connect() as client:
         shown = 0
-        for event in client.stream(api.execution_events(_resolved(client, identifier))):
+        for event in client.stream(api.execution_events(resolved(client, identifier))):
             execution = event.data
             for step in execution.steps[shown:]:
                 who = f" {safe(step.agent)}" if step.agent else ""
@@ -88,7 +88,7 @@ def _finish(terminal: Terminal, said: str, answer: Execution) -> None:
 
 def feedback(terminal: Terminal, identifier: str, rating: int, comment: str) -> None:
     with connect() as client:
-        execution_id = _resolved(client, identifier)
+        execution_id = resolved(client, identifier)
         given = client.send(api.give_feedback(execution_id, rating, comment))
     terminal.data(given, [f"Rated {given.rating} of 5: execution {given.execution_id}"])
 
@@ -110,12 +110,12 @@ def list_executions(terminal: Terminal, limit: int | None) -> None:
         for entry in executions
     ]
     heads = ("ID", "ASKED", "STATUS", "AGENT", "TIME", "TOKENS", "COST", "QUESTION")
-    terminal.data(executions, table(heads, rows, right=("TIME", "TOKENS", "COST")))
+    terminal.data(executions, table(heads, rows, right=("TIME", "TOKENS", "COST")), columns=ExecutionEntry)
     if not executions:
         terminal.say('Nothing was asked yet. Ask:  pc-hybrid ask "..."')
 
 
-def _resolved(client: Client, identifier: str) -> UUID:
+def resolved(client: Client, identifier: str) -> UUID:
     try:
         return UUID(identifier)
     except ValueError:
@@ -142,10 +142,10 @@ def _answer_lines(answer: Execution) -> list[str]:
     lines = safe_lines(answer.answer or "There is no answer.")
     if answer.citations:
         lines.append("")
-    return lines + [f"[{number}] {_cited(citation)}" for number, citation in enumerate(answer.citations, start=1)]
+    return lines + [f"[{number}] {cited(citation)}" for number, citation in enumerate(answer.citations, start=1)]
 
 
-def _cited(citation: Citation) -> str:
+def cited(citation: Citation) -> str:
     first, _, last = citation.lines.partition("-")
     where = f"{safe(citation.file)}:{safe(first if first == last else citation.lines)}"
     return f"{where}  ({safe(citation.commit[:7])})" if citation.commit else where

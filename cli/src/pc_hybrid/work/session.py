@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pc_hybrid import environment
 from pc_hybrid.connection import connect
-from pc_hybrid.credentials import CredentialStore
+from pc_hybrid.contexts import checked_name, name_for, named, target
+from pc_hybrid.credentials import Context, CredentialStore, Known
 from pc_hybrid.failures import ExitCode, Failure, missing
 from pc_hybrid.terminal import Terminal, people_here
 from pc_hybrid.text import safe
@@ -20,16 +21,18 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def login(
     terminal: Terminal, api_url: str | None, username: str | None, password_stdin: bool, code: str | None
 ) -> None:
-    here = environment.read()
-    store = CredentialStore(here.config_dir)
-    url = _checked(terminal, api_url or here.api_url or store.read().current)
+    store = CredentialStore(environment.read().config_dir)
+    known = store.read()
+    url = checked_address(terminal, api_url or _address_of(known, store))
+    context = _context_for(known, url)
     name = username or terminal.ask("Username", "--username", "whom to sign in as")
     with Client(url) as client:
         credentials = _signed_in(terminal, client, name, _password(password_stdin), code)
-    store.keep(url, credentials)
-    store.make_current(url)
+    store.put(context, Context(api_url=url, credentials=credentials))
+    store.use(context)
     ends = credentials.session_expires_at
     result: dict[str, Any] = {
+        "context": context,
         "api_url": url,
         "username": name,
         "session_expires_at": ends.isoformat() if ends else None,
@@ -49,15 +52,19 @@ def _signed_in(terminal: Terminal, client: Client, username: str, password: str,
 
 
 def logout(terminal: Terminal) -> None:
-    here = environment.read()
-    store = CredentialStore(here.config_dir)
-    known = store.read()
-    url = here.api_url or known.current
-    credentials = known.platforms.get(url)
-    if credentials is None:
+    store = CredentialStore(environment.read().config_dir)
+    chosen = target(store.read(), store.file)
+    url = chosen.api_url.value
+    if chosen.context is None or chosen.credentials is None:
         terminal.data({"api_url": url, "signed_out": False}, [f"You were not signed in to {url}"])
         return
-    store.forget(url)
+    store.keep(chosen.context, url, None)
+    end_session(terminal, url, chosen.credentials)
+    terminal.data({"api_url": url, "signed_out": True}, [f"Signed out of {url}"])
+
+
+def end_session(terminal: Terminal, url: str, credentials: Credentials) -> None:
+    """End at the platform what is forgotten here already."""
     try:
         with Client(url, credentials) as client:
             client.send(api.sign_out())
@@ -66,7 +73,6 @@ def logout(terminal: Terminal) -> None:
             raise
     except ClientError as error:
         terminal.warn(f"{error}; forgotten here, but there the session lasts until {credentials.session_expires_at}")
-    terminal.data({"api_url": url, "signed_out": True}, [f"Signed out of {url}"])
 
 
 def whoami(terminal: Terminal) -> None:
@@ -84,7 +90,29 @@ def whoami(terminal: Terminal) -> None:
     )
 
 
-def _checked(terminal: Terminal, url: str) -> str:
+def _address_of(known: Known, store: CredentialStore) -> str:
+    """Where to sign in when nobody says: where commands go."""
+    if (wanted := named()) is not None and wanted not in known.contexts:
+        raise missing("--api-url", f"there is no context {wanted} yet")
+    return target(known, store.file).api_url.value
+
+
+def _context_for(known: Known, url: str) -> str:
+    """The context to keep the credentials in: the one that is named, else the one of the address."""
+    wanted = named()
+    if wanted is None:
+        return name_for(known, url)
+    taken = known.contexts.get(checked_name(wanted))
+    if taken is not None and taken.api_url != url:
+        raise Failure(
+            f"the context {wanted} is for {taken.api_url}",
+            exit_code=ExitCode.CONFLICT,
+            next_step="Give another name with --context, or remove it first:  pc-hybrid context remove " + wanted,
+        )
+    return wanted
+
+
+def checked_address(terminal: Terminal, url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Failure(

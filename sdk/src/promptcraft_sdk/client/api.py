@@ -33,10 +33,12 @@ from promptcraft_sdk.client.schemas import (
     LoginSession,
     Logs,
     Me,
+    ModelCall,
     ModelList,
     ModelProvider,
     ModelTested,
     NewApiKey,
+    Offboarding,
     OrganisationEntry,
     OrganisationFounded,
     Progress,
@@ -237,6 +239,27 @@ def resume_organisation(org_id: UUID) -> Call[OrganisationEntry]:
     return _post(_ORGANISATIONS + "/{org_id}/resume", OrganisationEntry, {}, org_id=org_id)
 
 
+def offboard_organisation(org_id: UUID, slug: str) -> Call[Offboarding]:
+    """Export everything of an organisation, end its agents, sessions and keys, and close it; `slug` confirms which."""
+    return _post(_ORGANISATIONS + "/{org_id}/offboard", Offboarding, {"slug": slug}, org_id=org_id)
+
+
+def offboarding(org_id: UUID) -> Call[Offboarding]:
+    return _get(_ORGANISATIONS + "/{org_id}/offboarding", Offboarding, org_id=org_id)
+
+
+def organisation_export(org_id: UUID) -> Call[bytes]:
+    """The zip archive of everything that an organisation had, once it is written."""
+    return Call(
+        "GET",
+        _ORGANISATIONS + "/{org_id}/offboarding/export",
+        bytes,
+        path_values=_texts({"org_id": org_id}),
+        accept="*/*",
+        time_limit=_TRANSFER_TIME_LIMIT,
+    )
+
+
 def signing_keys() -> Call[dict[str, Any]]:
     """The public keys of access tokens, as a JSON Web Key Set."""
     return Call("GET", "/.well-known/jwks.json", reader(TypeAdapter(dict[str, Any])), signed=False)
@@ -409,6 +432,11 @@ def cancel_execution(execution_id: UUID) -> Call[Execution]:
 
 def execution(execution_id: UUID) -> Call[Execution]:
     return _get("/api/v4/executions/{execution_id}", Execution, execution_id=execution_id)
+
+
+def model_calls(execution_id: UUID) -> Call[list[ModelCall]]:
+    """The calls of models that an execution made, the first one first."""
+    return _get("/api/v4/executions/{execution_id}/model-calls", list[ModelCall], execution_id=execution_id)
 
 
 def give_feedback(execution_id: UUID, rating: int, comment: str = "") -> Call[Feedback]:

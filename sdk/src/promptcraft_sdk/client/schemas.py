@@ -156,6 +156,17 @@ class OrganisationEntry(Answer):
     active: bool = True
     users: int = 0
     created_at: datetime
+    offboarding_id: UUID | None = None
+    closed_at: datetime | None = None
+
+
+class Export(Answer):
+    """A zip archive of everything of an organisation; manifest.json in it has the SHA-256 of each of its files."""
+
+    sha256: str
+    bytes: int
+    files: int
+    written_at: datetime
 
 
 class OrganisationFounded(Answer):
@@ -253,6 +264,17 @@ class Step(Answer):
     environment: str | None = None
 
 
+class Turn(Answer):
+    """One thing that Zen did for a query: `route` chose who is asked, each `ask` is one agent's turn."""
+
+    name: str
+    status: str
+    seconds: Number | None = None
+    agent: str | None = None
+    environment: str | None = None
+    detail: str = ""
+
+
 class Progress(Answer):
     """How far a creation or a deployment is. `status` is pending, running, completed, failed or cancelled."""
 
@@ -269,6 +291,22 @@ class Progress(Answer):
     @property
     def finished(self) -> bool:
         return self.status not in ("pending", "running")
+
+
+class Offboarding(Answer):
+    """How far an offboarding is. `status` is pending, running, compensating, completed or failed."""
+
+    offboarding_id: UUID
+    organization_id: UUID
+    slug: str
+    status: str
+    phase: str = ""
+    steps: tuple[Step, ...] = ()
+    export: Export | None = None
+    error: str | None = None
+    next_step: str | None = None
+    created_at: datetime
+    closed_at: datetime | None = None
 
 
 class Agent(Answer):
@@ -401,8 +439,9 @@ class Execution(ExecutionEntry):
     answer: str | None = None
     citations: tuple[Citation, ...] = ()
     score: Number | None = None
+    agent_version: str | None = None
     candidates: tuple[Candidate, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Turn, ...] = ()
     tokens: int | None = None
     trace_id: str | None = None
     error: str | None = None
@@ -421,6 +460,26 @@ class ExecutionPart(Answer):
     environment: str = ""
     citations: tuple[Citation, ...] = ()
     text: str = ""
+
+
+class ModelCall(Answer):
+    """One call of a model for an execution; `cost` is in USD, what is not known is None."""
+
+    id: UUID
+    created_at: datetime
+    agent: str | None = None
+    model: str
+    provider: str | None = None
+    status: str
+    streamed: bool = False
+    attempts: int = 0
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: Number | None = None
+    first_byte_ms: int | None = None
+    duration_ms: int | None = None
+    error_code: str | None = None
 
 
 class Feedback(Answer):

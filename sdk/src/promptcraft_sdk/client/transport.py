@@ -4,7 +4,9 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar, cast
 from urllib.parse import urlsplit
@@ -58,6 +60,11 @@ class Client:
     @property
     def credentials(self) -> Credentials:
         return self._wire.credentials
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far the platform's clock was ahead of this machine's at its last answer, by whole seconds."""
+        return self._wire.clock_ahead
 
     def sign_in(self, username: str, password: str, code: str | None = None) -> Credentials:
         token = self.send(api.sign_in(username, password, code))
@@ -146,6 +153,7 @@ class Client:
         body = bytearray()
         try:
             with self._http.stream(**self._wire.request(call)) as response:
+                self._wire.compare_clocks(response.headers.get("date", ""))
                 for part in response.iter_bytes():
                     body += part
                     self._wire.check(deadline, call)
@@ -331,6 +339,11 @@ class _Wire:
         self.base_url = base_url.rstrip("/")
         self.credentials = credentials or Credentials()
         self._on_renewal = on_renewal
+        self.clock_ahead: timedelta | None = None
+
+    def compare_clocks(self, date: str) -> None:
+        with suppress(ValueError):
+            self.clock_ahead = parsedate_to_datetime(date) - datetime.now(UTC)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from promptcraft.gateway.service.calling import Call, begin_call, make_call
 from promptcraft.gateway.service.keeping import (
     add_provider,
     change_provider,
+    forget_keys,
     policy,
     provider,
     providers,
@@ -12,7 +13,7 @@ from promptcraft.gateway.service.keeping import (
     set_policy,
     test_provider,
 )
-from promptcraft.gateway.service.ledger import CLOSE_ORPHANS, Caller, Spent, close_orphans, spent
+from promptcraft.gateway.service.ledger import CLOSE_ORPHANS, Caller, Spent, calls_of, close_orphans, spent
 from promptcraft.gateway.service.models import grant, models
 from promptcraft.gateway.service.opening import Gateway, open_gateway
 from promptcraft.gateway.service.wanted import MOST_BYTES, read_request
@@ -26,8 +27,10 @@ __all__ = [
     "Spent",
     "add_provider",
     "begin_call",
+    "calls_of",
     "change_provider",
     "close_orphans",
+    "forget_keys",
     "grant",
     "make_call",
     "models",

@@ -118,6 +118,13 @@ async def remove_provider(gateway: Gateway, actor: Actor, name: str) -> None:
     gateway.catalogues.forget(actor.org_id)
 
 
+async def forget_keys(session: AsyncSession, actor: Actor) -> None:
+    """Remove every provider of the actor's organisation, which leaves, with its key. Doing it again changes nothing."""
+    for row in await session.scalars(select(ProviderRow).where(ProviderRow.org_id == actor.org_id)):
+        await session.delete(row)
+        await audit.record(session, actor, PROVIDER_REMOVED, resource=row.name, base_url=row.base_url)
+
+
 async def rotate_key(gateway: Gateway, actor: Actor, name: str, given: KeyRotation) -> Provider:
     """The next call is made with this key. Raises ProviderNotFound."""
     async with unit_of_work(gateway.db, actor) as session:

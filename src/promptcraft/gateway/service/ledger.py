@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.gateway.errors import TokensUsedUp, TooManyCalls
-from promptcraft.gateway.schemas import CallStatus, ModelCalled, Policy
+from promptcraft.gateway.schemas import CallEntry, CallStatus, ModelCalled, Policy
 from promptcraft.gateway.tables import ModelCallRow
 from promptcraft.kernel import audit, clock, context, outbox
 from promptcraft.kernel.actor import Actor, platform_actor
@@ -116,6 +116,13 @@ async def close(
     )  # fmt: skip
     named = {name: getattr(row, name) for name in ModelCalled.model_fields if name != "call_id"}
     await outbox.publish(session, ModelCalled.model_validate({**named, "call_id": row.id}))
+
+
+async def calls_of(session: AsyncSession, actor: Actor, execution_id: UUID) -> list[CallEntry]:
+    """The model calls made for an execution of the actor's organisation, the first one first."""
+    mine = (ModelCallRow.org_id == actor.org_id, ModelCallRow.execution_id == execution_id)
+    rows = await session.scalars(select(ModelCallRow).where(*mine).order_by(ModelCallRow.created_at, ModelCallRow.id))
+    return [CallEntry.model_validate(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

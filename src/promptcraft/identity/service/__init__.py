@@ -12,6 +12,12 @@ from promptcraft.identity.service import (
 from promptcraft.identity.service.authentication import authenticate, surrender
 from promptcraft.identity.service.first_aid import reset_password
 from promptcraft.identity.service.opening import Identity, open_identity
+from promptcraft.identity.service.organisations import (
+    administering,
+    begin_closing,
+    close_organisation,
+    organisation_there,
+)
 from promptcraft.identity.service.people import add_user, bootstrap, found_organisation, me
 from promptcraft.identity.service.revocation import forget_revocations
 from promptcraft.identity.service.sessions import renew, sign_in
@@ -19,9 +25,12 @@ from promptcraft.identity.service.sessions import renew, sign_in
 __all__ = [
     "Identity",
     "add_user",
+    "administering",
     "api_keys",
     "authenticate",
+    "begin_closing",
     "bootstrap",
+    "close_organisation",
     "directory",
     "forget_revocations",
     "found_organisation",
@@ -29,6 +38,7 @@ __all__ = [
     "invitations",
     "me",
     "open_identity",
+    "organisation_there",
     "organisations",
     "renew",
     "reset_password",

@@ -15,7 +15,7 @@ from promptcraft.kernel.jobs.model import (
 )
 from promptcraft.kernel.jobs.runner import run_job
 from promptcraft.kernel.jobs.standing import DueWork, due_work, ensure_standing_jobs, idle_seconds, run_standing_job
-from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration
+from promptcraft.kernel.jobs.view import job_view, jobs_unfinished, jobs_waiting, median_duration, others_unfinished
 
 __all__ = [
     "DueWork",
@@ -37,6 +37,7 @@ __all__ = [
     "jobs_unfinished",
     "jobs_waiting",
     "median_duration",
+    "others_unfinished",
     "run_job",
     "run_standing_job",
 ]

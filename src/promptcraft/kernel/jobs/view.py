@@ -79,6 +79,12 @@ async def jobs_waiting(session: AsyncSession, org_id: UUID) -> int:
     return await session.scalar(waiting) or 0
 
 
+async def others_unfinished(session: AsyncSession, org_id: UUID, job_id: UUID) -> int:
+    """How many jobs of this organisation beside this one are waiting or under way."""
+    others = (JobRow.org_id == org_id, JobRow.finished_at.is_(None), JobRow.id != job_id)
+    return await session.scalar(select(func.count()).where(*others)) or 0
+
+
 async def jobs_unfinished(session: AsyncSession) -> int:
     """How many jobs of all organisations are waiting or under way; asked as `system`."""
     return await session.scalar(select(func.count()).where(JobRow.finished_at.is_(None))) or 0

@@ -9,6 +9,7 @@ from promptcraft.orchestrator.service.history import (
     execution_happening,
     executions,
     give_feedback,
+    model_calls,
     running_executions,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "execution_happening",
     "executions",
     "give_feedback",
+    "model_calls",
     "running_executions",
 ]

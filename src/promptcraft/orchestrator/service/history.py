@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from promptcraft.gateway import CallEntry, calls_of
 from promptcraft.kernel import audit, clock, outbox
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_ABANDONED, FEEDBACK_GIVEN
@@ -38,6 +39,12 @@ async def execution(session: AsyncSession, actor: Actor, execution_id: UUID) -> 
     row = await ledger.visible(session, actor, execution_id)
     text = await session.get(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
     return ledger.execution_of(row, text)
+
+
+async def model_calls(session: AsyncSession, actor: Actor, execution_id: UUID) -> list[CallEntry]:
+    """What models were called for it. Raises ExecutionNotFound (another's, too)."""
+    await ledger.visible(session, actor, execution_id)
+    return await calls_of(session, actor, execution_id)
 
 
 async def execution_happening(db: Database, actor: Actor, execution_id: UUID) -> Happening:

@@ -219,6 +219,14 @@ ORGANISATION_RESUMED = Event(
     type="authorization",
     category="security",
 )
+ORGANISATION_CLOSED = Event(
+    id=2052,
+    name="organisation.close",
+    sentence="{actor} closed the organisation {resource}: {users} users, {sessions} sessions, {api_keys} keys ended",
+    type="authorization",
+    category="security",
+    severity="warning",
+)
 PASSWORD_RESET = Event(
     id=2046,
     name="password.reset",
