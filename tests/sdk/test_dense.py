@@ -205,9 +205,12 @@ def test_the_vectors_are_written_by_a_program_of_their_own(repository: Path):
 
     assert int(run.stdout) >= 4
     assert sorted(path.name for path in (repository / "made").iterdir()) == [
+        "basis.npy",
         "starts.npy",
         "vectors.json",
         "vectors.npy",
+        "word_starts.npy",
+        "words.npy",
     ]
 
 
