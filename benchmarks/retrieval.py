@@ -5,9 +5,10 @@
 
 One thread is what agents run with. `--keep` keeps the vectors, which take a minute or more for a thousand passages, and
 takes them from there the next time; `-v` shows each question. README.md beside this file records every question set and
-how it came out when it was first asked; each set names the public documentation that it is about. Without arguments there
-is nothing to measure, as documents of others are not kept here. Limits: at least 10 % more answers within the cited lines than by
-words alone, 8 of 10 unanswerable declined, 4 of 40 wrongly, 20 ms more a question, 30 MB more of an agent's own.
+how it came out when it was first asked; each set names the public documentation that it is about. Without arguments
+there is nothing to measure, as documents of others are not kept here. Limits: at least 10 % more answers within the
+cited lines than by words alone, 8 of 10 unanswerable declined, 4 of 40 wrongly, 20 ms more a question, 30 MB more of an
+agent's own.
 """
 
 import argparse
