@@ -138,6 +138,45 @@ def test_a_follow_up_is_understood_by_meaning_too(encoder: Encoder, repository: 
     assert not strange.answered
 
 
+def test_each_word_of_a_question_looks_for_its_counterpart_in_a_passage(encoder: Encoder, repository: Path):
+    index = load_index(repository / INDEX)
+    build_vectors(repository / INDEX, encoder)
+    vectors = load_vectors(repository / INDEX, len(index.passages))
+    funerals, kitchen = (
+        next(number for number, one in enumerate(index.passages) if word in one.text)
+        for word in ("funeral", "dishwasher")
+    )
+    asked = encoder.read("How long is the leave for a burial?")
+
+    of_funerals, of_kitchen = (
+        dict(zip(asked.words, vectors.counterparts(number, asked.of_words), strict=True))
+        for number in (funerals, kitchen)
+    )
+
+    assert asked.words == ("long", "leave", "burial")
+    assert of_funerals["burial"] > of_kitchen["burial"] + 0.2
+    assert of_funerals["leave"] > 0.7
+    assert vectors.counterparts(funerals, encoder.read("?").of_words).shape == (0,)
+
+
+def test_a_neighbouring_subject_is_not_taken_for_an_answer(encoder: Encoder, repository: Path):
+    build_vectors(repository / INDEX, encoder)
+    agent = agent_of(repository)
+
+    assert agent.ask("How soon must I report that my computer was stolen?").answered
+    assert not agent.ask("How soon must I report a broken window?").answered
+
+
+def test_words_that_do_not_fit_the_passages_are_left_alone(encoder: Encoder, repository: Path):
+    build_vectors(repository / INDEX, encoder)
+    words = repository / VECTORS / "words.npy"
+    np.save(words, np.load(words)[:-1])
+
+    health = agent_of(repository).health()["knowledge"]
+
+    assert (health["retrieval"], health["reason"]) == ("bm25", "its vectors do not fit its passages")
+
+
 def test_vectors_of_other_passages_are_left_alone(encoder: Encoder, repository: Path, knowledge):
     build_vectors(repository / INDEX, encoder)
     kept = (repository / VECTORS).rename(repository / "kept")
@@ -205,9 +244,12 @@ def test_the_vectors_are_written_by_a_program_of_their_own(repository: Path):
 
     assert int(run.stdout) >= 4
     assert sorted(path.name for path in (repository / "made").iterdir()) == [
+        "basis.npy",
         "starts.npy",
         "vectors.json",
         "vectors.npy",
+        "word_starts.npy",
+        "words.npy",
     ]
 
 

@@ -69,7 +69,7 @@ class AgentConfig(BaseModel):
 
 Retrieval = Literal["bm25", "fused"]
 # From which confidence on there is an answer, where no question set has said otherwise.
-ENOUGH: Final[Mapping[Retrieval, float]] = {"bm25": 0.45, "fused": 0.4}
+ENOUGH: Final[Mapping[Retrieval, float]] = {"bm25": 0.45, "fused": 0.56}
 
 
 class Calibration(BaseModel):

@@ -83,20 +83,16 @@ class Answerer:
         return replace(both, required=alone.required, text=alone.text, before=before)
 
     def _find(self, question: Question, limit: int) -> Finding:
-        hits = self._searcher.search(question, _LOOK_AT)
-        if not hits:
-            return Finding(False, "", (), 0.0)
-        first = hits[:MOST_CITATIONS]
-        confidence = max(hit.confidence for hit in first)
-        if confidence < self.enough:
-            return Finding(False, "", (), confidence)
-        best = max(first, key=lambda hit: hit.fit)
-        cited = [self._passages[hit.number] for hit in self._cited(best, hits, limit)]
-        return Finding(True, _extract(cited[0].reading, question.importance), tuple(cited), confidence)
+        found = self._searcher.search(question, _LOOK_AT, MOST_CITATIONS)
+        if not found.hits or found.confidence < self.enough:
+            return Finding(False, "", (), found.confidence)
+        cited = [self._passages[hit.number] for hit in self._cited(found.hits, limit)]
+        return Finding(True, _extract(cited[0].reading, question.importance), tuple(cited), found.confidence)
 
-    def _cited(self, best: Hit, hits: Sequence[Hit], limit: int) -> list[Hit]:
+    def _cited(self, hits: Sequence[Hit], limit: int) -> list[Hit]:
         """The best passage, then the next ones; by words alone only those near it, other files before more of one."""
-        near = [hit for hit in hits if hit.number != best.number and hit.score >= _RELATED * best.score]
+        best, *others = hits
+        near = [hit for hit in others if hit.score >= _RELATED * best.score]
         if self.retrieval == "fused":
             return [best, *near][:limit]
         chosen, files = [best], {self._passages[best.number].file}

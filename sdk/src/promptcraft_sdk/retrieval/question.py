@@ -30,11 +30,13 @@ _LONGEST_LEANING = 300
 class Question:
     """The stems of a question and their importance before rarity; `required` are stems of which one must be there.
 
-    `text` is what its meaning is taken from; `before` is the question that it goes on about, else empty.
+    `asked` are those that were asked by, without what was added. `text` is what the meaning is taken from; `before` is
+    the question that it goes on about, else empty.
     """
 
     importance: Mapping[str, float]
     required: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     text: str = ""
     before: str = ""
 
@@ -56,7 +58,7 @@ class Question:
             importance.setdefault(stem, _ADDED * (_GENERAL if stem in GENERAL_STEMS else 1.0))
         specific = frozenset(stem for stem in more if stem not in GENERAL_STEMS and stem not in own)
         required = (specific or frozenset(more)) if require else frozenset[str]()
-        return cls(importance, required, "\n".join((*added, text)))
+        return cls(importance, required, frozenset(telling), "\n".join((*added, text)))
 
 
 def _names(text: str) -> set[str]:

@@ -1,6 +1,7 @@
 """Finding passages by words and by meaning, and how far to trust what was found."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy.typing as npt
 
 from promptcraft_sdk.dense import Encoder, Vectors
 from promptcraft_sdk.knowledge import Index
-from promptcraft_sdk.retrieval.evidence import WordEvidence, confidence_of_both, confidence_of_words
+from promptcraft_sdk.knowledge.words import stem as stem_of
+from promptcraft_sdk.retrieval.evidence import WordEvidence, confidence_of_both, confidence_of_words, covered
 from promptcraft_sdk.retrieval.question import Question
 
 # Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): weight / (_FLAT + rank) from each of two lists. Meaning
@@ -16,6 +18,7 @@ from promptcraft_sdk.retrieval.question import Question
 _FLAT = 10
 _MEANING = 1.5
 _DEEP = 50
+_LEAST_RARITY = 0.3
 
 Scores = npt.NDArray[np.float64]
 
@@ -30,15 +33,27 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found: its number in the index, a score to rank by, and the confidence (0 to 1) that it answers.
-
-    `fit` says which of a few good ones answers best.
-    """
+    """A passage found: its number in the index and a score to rank by."""
 
     number: int
     score: float
-    confidence: float
-    fit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages, the best first, and the confidence (0 to 1) that the first of them answer."""
+
+    hits: tuple[Hit, ...] = ()
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """How near each passage is to a question, and the vectors of its words with what each of them weighs."""
+
+    near: Scores
+    words: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
 
 
 class Searcher:
@@ -49,38 +64,58 @@ class Searcher:
         self.dense = dense
         self._evidence = WordEvidence(index)
 
-    def search(self, question: Question, limit: int = 3) -> list[Hit]:
-        """At most `limit` passages, the best first; none for a question without words that say anything."""
+    def search(self, question: Question, limit: int, first: int) -> Found:
+        """At most `limit` passages; the `first` are those that are judged, and put in order by it.
+
+        None for a question without words that say anything.
+        """
         if not question.importance:
-            return []
+            return Found()
         words = self._by_words(question)
         if self.dense is None:
-            return [self._hit_by_words(question, number, words) for number in _best(words, limit)]
-        near = self._by_meaning(self.dense, question)
+            return self._judged_by_words(question, _hits(words, limit), first)
+        meant = self._meant(self.dense, question)
+        return self._judged_by_both(self.dense, question, meant, _hits(_fused(words, meant.near + 1.0), limit), first)
+
+    def _judged_by_words(self, question: Question, hits: list[Hit], first: int) -> Found:
+        logits = {hit: self._evidence.of(question, hit.number) for hit in hits[:first]}
+        if not logits:
+            return Found()
+        return Found(_best_first(hits, logits), confidence_of_words(max(logits.values())))
+
+    def _judged_by_both(self, dense: Dense, question: Question, meant: _Meant, hits: list[Hit], first: int) -> Found:
+        meanings = {hit: self._meaning(dense, meant, hit.number) for hit in hits[:first]}
+        if not meanings:
+            return Found()
+        words = max(self._evidence.of(question, hit.number) for hit in meanings)
+        return Found(_best_first(hits, meanings), confidence_of_both(words, max(meanings.values())))
+
+    def _meaning(self, dense: Dense, meant: _Meant, number: int) -> float:
+        near = float(meant.near[number])
+        if not len(meant.words):
+            return 2 * near
+        return near + covered(dense.vectors.counterparts(number, meant.words), meant.weights)
+
+    def _meant(self, dense: Dense, question: Question) -> _Meant:
+        """What a follow-up says by itself counts as much as with the question before it: else that one, which had its
+        answer, would be answered again.
+        """
+        reading = dense.encoder.read(question.text)
+        near = dense.vectors.similarities(reading.vector)
+        if question.before:
+            both = dense.encoder.encode(f"{question.before}\n{question.text}")
+            near = (near + dense.vectors.similarities(both)) / 2
+        near = near.astype(np.float64)
         if question.required:
             near[~self._holding(question.required)] = -1.0
-        fused = _fused(words, near + 1.0)
-        nearest = float(near.max())
-        return [
-            Hit(number, float(fused[number]), self._confidence(question, number, nearest), float(near[number]))
-            for number in _best(fused, limit)
-        ]
+        stems = [stem_of(word) for word in reading.words]
+        telling = [at for at, one in enumerate(stems) if one in question.asked]
+        weights = np.array([self._weight(question, stems[at]) for at in telling], dtype=np.float32)
+        return _Meant(near, reading.of_words[telling], weights)
 
-    def _hit_by_words(self, question: Question, number: int, scores: Scores) -> Hit:
-        confidence = confidence_of_words(self._evidence.of(question, number))
-        return Hit(number, float(scores[number]), confidence, confidence)
-
-    def _confidence(self, question: Question, number: int, nearest: float) -> float:
-        return confidence_of_both(self._evidence.of(question, number), nearest)
-
-    def _by_meaning(self, dense: Dense, question: Question) -> Scores:
-        """Cosines. What a follow-up says by itself counts as much as with the question before it: else that one, which
-        had its answer, would be answered again.
-        """
-        near = dense.vectors.similarities(dense.encoder.encode(question.text))
-        if question.before:
-            near = (near + dense.vectors.similarities(dense.encoder.encode(f"{question.before}\n{question.text}"))) / 2
-        return near.astype(np.float64)
+    def _weight(self, question: Question, asked: str) -> float:
+        rarity = self._evidence.rarity(len(self.index.postings(asked)))
+        return question.importance[asked] * math.sqrt(max(rarity, _LEAST_RARITY))
 
     def _by_words(self, question: Question) -> Scores:
         scores = np.zeros(len(self.index.passages), dtype=np.float64)
@@ -95,6 +130,16 @@ class Searcher:
         for stem in stems:
             holding[self.index.postings(stem)] = True
         return holding
+
+
+def _hits(scores: Scores, limit: int) -> list[Hit]:
+    return [Hit(number, float(scores[number])) for number in _best(scores, limit)]
+
+
+def _best_first(hits: list[Hit], judged: Mapping[Hit, float]) -> tuple[Hit, ...]:
+    """The best of those judged, then all others as they were."""
+    best = max(judged, key=lambda hit: judged[hit])
+    return best, *(hit for hit in hits if hit is not best)
 
 
 def _best(scores: Scores, limit: int) -> list[int]:
