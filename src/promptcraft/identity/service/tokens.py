@@ -16,6 +16,8 @@ CLIENT_ID = "promptcraft-hybrid"
 LIFETIME = timedelta(minutes=5)
 _LEEWAY = timedelta(seconds=10)
 _MAX_LENGTH = 4_096
+# Whatever else a header says (crit, b64, jwk, jku, x5u, zip, cty), no token of ours says it.
+_HEADER = {"alg", "typ", "kid"}
 _CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "org")
 
 
@@ -63,7 +65,7 @@ async def verify(keys: SigningKeys, issuer: str, token: str) -> Claims:
         raise TokenInvalid from None
     kid: Any = header.get("kid")
     key = await keys.named(kid) if isinstance(kid, str) else None
-    if key is None or header.get("typ") != "at+jwt":
+    if key is None or header.get("typ") != "at+jwt" or set(header) != _HEADER:
         raise TokenInvalid
     try:
         payload = jwt.decode(
@@ -76,12 +78,12 @@ async def verify(keys: SigningKeys, issuer: str, token: str) -> Claims:
             options={"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
         claims = _claims(payload)
-        issued_at = datetime.fromtimestamp(payload["iat"], UTC)
+        valid_from = datetime.fromtimestamp(max(payload["iat"], payload.get("nbf", 0)), UTC)
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError):
         raise TokenInvalid from None
     if over(claims.expires_at):
         raise TokenExpired
-    if issued_at - _LEEWAY > clock.now():
+    if valid_from - _LEEWAY > clock.now():
         raise TokenInvalid
     return claims
 
