@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0012_streams"
-down_revision = "0010_agent_index"
+down_revision = "0011_idempotency"
 
 _TABLE = "orchestrator.workflow_executions"
 _NAME = "ck_workflow_executions_status"

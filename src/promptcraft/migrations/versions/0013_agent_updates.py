@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013_agent_updates"
-down_revision = "0010_agent_index"
+down_revision = "0012_streams"
 
 
 _STAGES = "'building', 'built', 'deploying', 'deployed'"

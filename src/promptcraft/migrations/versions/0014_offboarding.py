@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0014_offboarding"
-down_revision = "0010_agent_index"
+down_revision = "0013_agent_updates"
 
 
 def upgrade() -> None:
