@@ -15,6 +15,7 @@ from promptcraft.gateway.service.keeping import (
 from promptcraft.gateway.service.ledger import CLOSE_ORPHANS, Caller, Spent, close_orphans, spent
 from promptcraft.gateway.service.models import grant, models
 from promptcraft.gateway.service.opening import Gateway, open_gateway
+from promptcraft.gateway.service.versions import etag
 from promptcraft.gateway.service.wanted import MOST_BYTES, read_request
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "begin_call",
     "change_provider",
     "close_orphans",
+    "etag",
     "grant",
     "make_call",
     "models",
