@@ -24,7 +24,7 @@ from promptcraft_sdk.knowledge import ingest, load_index
 from tests.event_streams import Event, events_of
 from tests.gateway.conftest import CHAT, HELLO, calls, taken_in
 from tests.gateway.provider import Behaviour, hangs, refuses, slowly, stops_midway, streams
-from tests.gateway.test_providers import POLICY
+from tests.gateway.test_providers import ANY_STATE, POLICY
 from tests.mcp_servers import serving
 from tests.orchestrator.conftest import Agents, breaks
 from tests.orchestrator.conftest import agents as agents
@@ -68,9 +68,9 @@ async def tax_advisor(door: Path, agents: Agents, tmp_path: Path) -> AsyncIterat
 
 @pytest.fixture
 async def with_model(alice) -> AsyncIterator[None]:
-    await alice.client.put(POLICY, json={"agent_models": {"tax_advisor": "gpt-4o"}})
+    await alice.client.put(POLICY, json={"agent_models": {"tax_advisor": "gpt-4o"}}, headers=ANY_STATE)
     yield
-    await alice.client.put(POLICY, json={})
+    await alice.client.put(POLICY, json={}, headers=ANY_STATE)
 
 
 async def test_agent_answers_in_a_models_words_and_cites_what_they_stand_on(

@@ -21,6 +21,7 @@ from tests.gateway.provider import answers, hangs, refuses
 
 PROVIDERS = "/api/v4/admin/models/providers"
 POLICY = "/api/v4/admin/models/policy"
+ANY_STATE = {"If-Match": "*"}
 
 
 @pytest.fixture(autouse=True)
@@ -179,13 +180,13 @@ async def test_developer_may_look_at_providers_and_change_none(person, ours):
 
     assert (await developer.get(PROVIDERS)).status_code == 200
     assert (await developer.post(PROVIDERS, ours)).status_code == 403
-    assert (await developer.client.put(POLICY, json={})).status_code == 403
+    assert (await developer.client.put(POLICY, json={}, headers=ANY_STATE)).status_code == 403
     assert await developer.events() == [ACCESS_DENIED.id] * 2
 
 
 async def test_model_that_is_not_allowed_is_not_asked_and_not_listed(alice, provider):
     provider.will()
-    set_ = await alice.client.put(POLICY, json={"allowed_models": ["gpt-4o-mini"]})
+    set_ = await alice.client.put(POLICY, json={"allowed_models": ["gpt-4o-mini"]}, headers=ANY_STATE)
 
     refused = await alice.post(CHAT, HELLO)
     listed = (await alice.get("/api/v4/models/v1/models")).json()["data"]
@@ -199,7 +200,7 @@ async def test_model_that_is_not_allowed_is_not_asked_and_not_listed(alice, prov
 
 async def test_model_that_nobody_has_is_not_found(alice, provider, ours):
     await alice.post(PROVIDERS, ours)
-    await alice.client.put(POLICY, json={"platform_providers": False})
+    await alice.client.put(POLICY, json={"platform_providers": False}, headers=ANY_STATE)
 
     answer = await alice.post(CHAT, HELLO)
 
@@ -208,7 +209,7 @@ async def test_model_that_nobody_has_is_not_found(alice, provider, ours):
 
 async def test_own_price_comes_before_the_list(alice, provider):
     provider.will()
-    await alice.client.put(POLICY, json={"prices": {"gpt-4o": {"input": 1, "output": 20}}})
+    await alice.client.put(POLICY, json={"prices": {"gpt-4o": {"input": 1, "output": 20}}}, headers=ANY_STATE)
 
     await alice.post(CHAT, HELLO)
 
@@ -217,7 +218,7 @@ async def test_own_price_comes_before_the_list(alice, provider):
 
 async def test_call_that_takes_too_long_is_ended(alice, provider):
     provider.will(hangs, hangs)
-    await alice.client.put(POLICY, json={"time_limit_seconds": 1})
+    await alice.client.put(POLICY, json={"time_limit_seconds": 1}, headers=ANY_STATE)
 
     answer = await alice.post(CHAT, HELLO)
 
@@ -228,7 +229,7 @@ async def test_call_that_takes_too_long_is_ended(alice, provider):
 
 async def test_provider_that_is_silent_is_followed_by_the_next(alice, provider):
     provider.will(hangs)
-    await alice.client.put(POLICY, json={"silence_seconds": 1})
+    await alice.client.put(POLICY, json={"silence_seconds": 1}, headers=ANY_STATE)
 
     answer = await alice.post(CHAT, HELLO)
 
@@ -238,7 +239,7 @@ async def test_provider_that_is_silent_is_followed_by_the_next(alice, provider):
 
 async def test_more_output_than_allowed_is_refused_and_the_limit_is_set_where_none_is_named(alice, provider):
     provider.will()
-    await alice.client.put(POLICY, json={"output_tokens_per_call": 50})
+    await alice.client.put(POLICY, json={"output_tokens_per_call": 50}, headers=ANY_STATE)
 
     refused = await alice.post(CHAT, {**HELLO, "max_tokens": 51})
     await alice.post(CHAT, HELLO)
@@ -249,7 +250,7 @@ async def test_more_output_than_allowed_is_refused_and_the_limit_is_set_where_no
 
 async def test_calls_beyond_the_limit_wait_for_those_under_way(alice, provider):
     provider.will(hangs)
-    await alice.client.put(POLICY, json={"concurrent_calls": 1, "time_limit_seconds": 5})
+    await alice.client.put(POLICY, json={"concurrent_calls": 1, "time_limit_seconds": 5}, headers=ANY_STATE)
     first = asyncio.create_task(alice.post(CHAT, HELLO))
 
     async def asked():
@@ -266,7 +267,7 @@ async def test_calls_beyond_the_limit_wait_for_those_under_way(alice, provider):
 async def test_tokens_of_a_minute_are_limited(person, provider):
     alice = await person("admin")
     provider.will()
-    await alice.client.put(POLICY, json={"tokens_per_minute": 1})
+    await alice.client.put(POLICY, json={"tokens_per_minute": 1}, headers=ANY_STATE)
     await alice.post(CHAT, HELLO)
 
     answer = await alice.post(CHAT, HELLO)
@@ -277,7 +278,7 @@ async def test_tokens_of_a_minute_are_limited(person, provider):
 async def test_policy_whose_agents_use_what_is_not_allowed_is_refused(alice):
     policy = {"allowed_models": ["gpt-4o"], "agent_models": {"*": "gpt-4o-mini"}}
 
-    answer = await alice.client.put(POLICY, json=policy)
+    answer = await alice.client.put(POLICY, json=policy, headers=ANY_STATE)
 
     assert answer.status_code == 422
     assert "gpt-4o-mini" in answer.text

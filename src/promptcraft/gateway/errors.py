@@ -101,3 +101,17 @@ class ModelTimedOut(_Recorded, TimedOut):
     code = "model_timed_out"
     title = "The model did not answer before the time limit was reached"
     next_step = "Ask for less at once, or raise the time limit of your organisation's models."
+
+
+class ChangedMeanwhile(PlatformError):
+    status = 412
+    code = "changed_meanwhile"
+    title = "It was changed after you looked at it"
+    next_step = "Look at it again, then change what it is now."
+
+
+class IfMatchMissing(PlatformError):
+    status = 428
+    code = "if_match_missing"
+    title = "Say which state you want to replace"
+    next_step = "Send the ETag of what you looked at as If-Match, or `*` to replace whatever there is."

@@ -499,9 +499,13 @@ def model_policy() -> Call[dict[str, Any]]:
     return _get("/api/v4/admin/models/policy", dict[str, Any])
 
 
-def set_model_policy(policy: Mapping[str, Any]) -> Call[dict[str, Any]]:
-    """Replace what the organisation allows of models; what is left out takes its default."""
-    return Call("PUT", "/api/v4/admin/models/policy", _data(dict[str, Any]), body=_json(policy))
+def set_model_policy(policy: Mapping[str, Any], *, if_match: str = "*") -> Call[dict[str, Any]]:
+    """Replace what the organisation allows of models, whatever it is or as it was under an ETag.
+
+    What is left out takes its default.
+    """
+    read = _data(dict[str, Any])
+    return Call("PUT", "/api/v4/admin/models/policy", read, body=_json(policy), if_match=if_match)
 
 
 # --- analytics, audit, health -----------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Call(Generic[T]):
     time_limit: float = DEFAULT_TIME_LIMIT
     signed: bool = True
     key: str = ""
+    # Which state is to be changed, by its ETag; `*` is any.
+    if_match: str = ""
     # How many entries of a list to gather, page after page.
     most: int = 0
 
@@ -60,6 +62,8 @@ class Call(Generic[T]):
             headers["Content-Type"] = self.content_type
         if self.key:
             headers["Idempotency-Key"] = f'"{self.key}"'
+        if self.if_match:
+            headers["If-Match"] = self.if_match
         if self.signed and access_token:
             headers["Authorization"] = f"Bearer {access_token}"
         return headers

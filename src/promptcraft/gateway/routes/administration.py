@@ -1,10 +1,12 @@
 """Whom an organisation's models are asked of, and what it allows."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import BaseModel
 
 from promptcraft.gateway import service
+from promptcraft.gateway.errors import IfMatchMissing
 from promptcraft.gateway.routes.proxy import OwnGateway
 from promptcraft.gateway.schemas import (
     KeyRotation,
@@ -33,6 +35,10 @@ router = APIRouter(prefix="/api/v4/admin/models", tags=["models"], route_class=R
 Reader = Annotated[Actor, requires(Permission.MODEL_READ)]
 # Longer than any name can be, so that a name too long is one that does not exist, not a malformed path.
 Name = Annotated[str, Path(max_length=500)]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", max_length=1_000, description="The ETag of the state to change, or `*`")
+]
+Shown = TypeVar("Shown", bound=BaseModel)
 
 
 @router.get("/providers")
@@ -53,9 +59,9 @@ async def add_provider(
 
 
 @router.get("/providers/{name}")
-async def provider(name: Name, session: Session, actor: Reader) -> Envelope[Provider]:
+async def provider(name: Name, session: Session, actor: Reader, response: Response) -> Envelope[Provider]:
     """One of your organisation's providers."""
-    return Envelope(data=await service.provider(session, actor, name))
+    return _tagged(response, await service.provider(session, actor, name))
 
 
 @router.patch("/providers/{name}")
@@ -64,9 +70,11 @@ async def change_provider(
     given: ProviderChange,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, PROVIDER_CHANGED)],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Envelope[Provider]:
     """Change what is named of a provider; the next call goes by it."""
-    return Envelope(data=await service.change_provider(gateway, actor, name, given))
+    return _tagged(response, await service.change_provider(gateway, actor, name, given, if_match))
 
 
 @router.delete("/providers/{name}", status_code=204)
@@ -100,9 +108,9 @@ async def test_provider(
 
 
 @router.get("/policy")
-async def policy(session: Session, actor: Reader) -> Envelope[Policy]:
+async def policy(session: Session, actor: Reader, response: Response) -> Envelope[Policy]:
     """What your organisation allows of models: which, by whom, for how much, for how long."""
-    return Envelope(data=await service.policy(session, actor))
+    return _tagged(response, await service.policy(session, actor))
 
 
 @router.put("/policy")
@@ -110,6 +118,18 @@ async def set_policy(
     given: Policy,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_MANAGE, POLICY_CHANGED)],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Envelope[Policy]:
-    """Replace what your organisation allows of models; other processes follow within a second."""
-    return Envelope(data=await service.set_policy(gateway, actor, given))
+    """Replace what your organisation allows of models; other processes follow within a second.
+
+    `If-Match` is required, as what is left out is replaced, too.
+    """
+    if if_match is None:
+        raise IfMatchMissing
+    return _tagged(response, await service.set_policy(gateway, actor, given, if_match))
+
+
+def _tagged(response: Response, shown: Shown) -> Envelope[Shown]:
+    response.headers["ETag"] = service.etag(shown)
+    return Envelope(data=shown)

@@ -16,6 +16,7 @@ from promptcraft.gateway.service.keeping import (
 from promptcraft.gateway.service.ledger import CLOSE_ORPHANS, Caller, Spent, calls_of, close_orphans, spent
 from promptcraft.gateway.service.models import grant, models
 from promptcraft.gateway.service.opening import Gateway, open_gateway
+from promptcraft.gateway.service.versions import etag
 from promptcraft.gateway.service.wanted import MOST_BYTES, read_request
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "calls_of",
     "change_provider",
     "close_orphans",
+    "etag",
     "forget_keys",
     "grant",
     "make_call",

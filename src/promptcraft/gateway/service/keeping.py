@@ -27,6 +27,7 @@ from promptcraft.gateway.service.catalogue import Choice, policy_of
 from promptcraft.gateway.service.ledger import Caller
 from promptcraft.gateway.service.opening import Gateway
 from promptcraft.gateway.service.streams import message_of
+from promptcraft.gateway.service.versions import refuse_stale
 from promptcraft.gateway.service.wanted import Wanted
 from promptcraft.gateway.tables import PolicyRow, ProviderRow
 from promptcraft.kernel import audit, clock
@@ -91,8 +92,10 @@ async def add_provider(gateway: Gateway, actor: Actor, given: ProviderAdd, once:
     return _provider(row)
 
 
-async def change_provider(gateway: Gateway, actor: Actor, name: str, given: ProviderChange) -> Provider:
-    """Raises ProviderNotFound, RequestUnusable for an address where no provider may be."""
+async def change_provider(
+    gateway: Gateway, actor: Actor, name: str, given: ProviderChange, expected: str | None = None
+) -> Provider:
+    """Raises ProviderNotFound, ChangedMeanwhile, RequestUnusable for an address where no provider may be."""
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
     nothing = [field for field, value in changes.items() if value is None and field != "api_version"]
     if nothing:
@@ -101,6 +104,7 @@ async def change_provider(gateway: Gateway, actor: Actor, name: str, given: Prov
         await _look_at(gateway, given.base_url)
     async with unit_of_work(gateway.db, actor) as session:
         row = await _row(session, actor, name)
+        refuse_stale(expected, _provider(row))
         for field, value in changes.items():
             setattr(row, field, orjson.dumps(value).decode() if field == "models" else value)
         changed = ", ".join(sorted(changes)) or "nothing"
@@ -166,10 +170,13 @@ async def policy(session: AsyncSession, actor: Actor) -> Policy:
     return await policy_of(session, actor.org_id)
 
 
-async def set_policy(gateway: Gateway, actor: Actor, given: Policy) -> Policy:
-    """Replace the organisation's policy."""
+async def set_policy(gateway: Gateway, actor: Actor, given: Policy, expected: str) -> Policy:
+    """Replace the organisation's policy. Raises ChangedMeanwhile."""
     async with unit_of_work(gateway.db, actor) as session:
-        before = (await policy_of(session, actor.org_id)).model_dump()
+        await _lock_policy(session, actor)
+        present = await policy_of(session, actor.org_id)
+        refuse_stale(expected, present)
+        before = present.model_dump()
         values = {"policy": given.model_dump_json(), "changed_at": clock.now()}
         adding = insert(PolicyRow).values(org_id=actor.org_id, **values)
         await session.execute(adding.on_conflict_do_update(constraint="policy_pkey", set_=values))
@@ -177,6 +184,13 @@ async def set_policy(gateway: Gateway, actor: Actor, given: Policy) -> Policy:
         await audit.record(session, actor, POLICY_CHANGED, changed=", ".join(changed) or "nothing")
     gateway.catalogues.forget(actor.org_id)
     return given
+
+
+async def _lock_policy(session: AsyncSession, actor: Actor) -> None:
+    """Whoever else replaces it waits; one that was never set is there from here on."""
+    first = insert(PolicyRow).values(org_id=actor.org_id, policy=Policy().model_dump_json(), changed_at=clock.now())
+    await session.execute(first.on_conflict_do_nothing())
+    await session.execute(select(PolicyRow.org_id).where(PolicyRow.org_id == actor.org_id).with_for_update())
 
 
 async def _row(session: AsyncSession, actor: Actor, name: str) -> ProviderRow:
