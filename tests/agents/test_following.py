@@ -86,6 +86,19 @@ async def test_who_was_following_at_a_killed_process_goes_on_at_another_and_miss
     assert set(steps_of(later[-1]).values()) == {"completed"}
 
 
+async def test_a_process_that_is_told_to_stop_lets_its_streams_go(
+    alice: Person, platform: Platform, environment: dict[str, str], log: Path
+):
+    creation = await requested(alice, "still_waiting", deploy=False)
+    with api_process(environment, log) as stopping:
+        async with at(stopping, alice) as client, followed(client, f"{CREATION}/{creation}/events") as events:
+            await anext(events)
+            stopping.process.terminate()
+            seen = await rest(events)
+
+    assert seen == []
+
+
 async def test_ids_are_the_same_at_every_process_and_nothing_comes_twice(
     alice: Person, create: Creates, second: ApiProcess, environment: dict[str, str], log: Path
 ):

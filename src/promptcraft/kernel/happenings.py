@@ -76,7 +76,8 @@ class Followers:
                 del self._events[str(work)]
 
     async def _listen(self) -> None:
-        while True:
+        # Leaving a subscription can fail, and its failure then stands in the place of the cancellation.
+        while self._listening is not None:
             try:
                 async for target in messages(self._redis, _KIND):
                     self._heard = True
