@@ -146,6 +146,8 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
         raise error
     if isinstance(error.__cause__, PlatformError):  # FastAPI wraps what reading the body met
         return await _platform_error(request, error.__cause__)
+    if isinstance(error.__cause__, ClientDisconnect):
+        return await _disconnected(request, error.__cause__)
     status = HTTPStatus(error.status_code)
     found = NotFound() if status == HTTPStatus.NOT_FOUND else BadRequest(status.phrase)
     answer = problem(found, error.headers)
@@ -167,6 +169,10 @@ async def _disconnected(request: Request, error: Exception) -> Response:
     """Nobody is left to read the answer; its status is for the metrics (nginx's "client closed request")."""
     if not isinstance(error, ClientDisconnect):
         raise error
+    try:
+        await _admit(request)
+    except PlatformError as refusal:
+        return await _platform_error(request, refusal)
     action = context.current().action
     if isinstance(action, Event):
         actor: Actor = getattr(request.state, "actor", None) or platform_actor(context.current().request_id)

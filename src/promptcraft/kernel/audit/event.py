@@ -58,7 +58,7 @@ class Event:
         """The ids of the events that this outcome of the action leaves."""
         if outcome in self.outcomes:
             return self.outcomes[outcome]
-        return (self.id,) if outcome in (Outcome.SUCCESS, Outcome.DISCONNECT) else (GENERAL_OUTCOMES[outcome],)
+        return (self.id,) if outcome is Outcome.SUCCESS else (GENERAL_OUTCOMES[outcome],)
 
 
 # Ids of kernel's own events (kernel/audit/catalogue/kernel.py) for what ends an action early.
@@ -67,6 +67,8 @@ GENERAL_OUTCOMES: dict[Outcome, int] = {
     Outcome.INVALID: 1003,
     Outcome.EXCEPTION: 1004,
     Outcome.TIMEOUT: 1005,
+    # Before the request was whole; whoever hangs up later has what it asked for done, or its own entry says what.
+    Outcome.DISCONNECT: 1003,
 }
 
 

@@ -1,6 +1,6 @@
 """The Agent Factory's events."""
 
-from promptcraft.kernel.audit.event import GENERAL_OUTCOMES, Event, Outcome
+from promptcraft.kernel.audit.event import Event
 
 CREATION_REQUESTED = Event(
     id=3001,
@@ -51,7 +51,6 @@ KNOWLEDGE_UPLOADED = Event(
     name="knowledge.upload",
     sentence="{actor} uploaded {documents} documents as {resource}",
     type="data_access",
-    outcomes={Outcome.DISCONNECT: (GENERAL_OUTCOMES[Outcome.INVALID],)},
 )
 INDEX_GROWN = Event(
     id=3009,
