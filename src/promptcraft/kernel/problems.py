@@ -67,7 +67,7 @@ async def _platform_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error
     if error.status < 500 or isinstance(error, TimedOut):
-        # An outcome that cannot be recorded is not told: its Unavailable comes back here, by the handler around this one.
+        # An outcome that cannot be recorded is not told: its Unavailable comes back here by the handler around this.
         await _audit(request, error)
     return problem(error)
 
