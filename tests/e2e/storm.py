@@ -334,7 +334,7 @@ class Storm:
     def _of_kind(self, table: str, facts: str, key: str, first: int, last: int) -> list[str]:
         """One event and one fact each, and no fact or event of anything else."""
         ids = {str(row[0]) for row in self.rows(f"select id from {table}")}  # noqa: S608  names of ours, here and below
-        told = Counter(str(row[0]) for row in self.rows(f"select {key} from {facts}"))  # noqa: S608
+        told = Counter(str(row[0]) for row in self.rows(f"select {key} from {facts}"))  # noqa: S608  names of ours
         events = Counter(row[0] for row in self.rows(_EVENTS, first, last))
         found = []
         for what, counts in (("fact", told), ("event", events)):

@@ -72,11 +72,8 @@ async def _platform_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error
     if error.status < 500 or isinstance(error, TimedOut):
-        try:
-            await _audit(request, error)
-        except Unavailable as away:
-            # An outcome that cannot be recorded is not told either: the same request will have it once it can be.
-            return problem(away)
+        # An outcome that cannot be recorded is not told: its Unavailable comes back here by the handler around this.
+        await _audit(request, error)
     return problem(error)
 
 
