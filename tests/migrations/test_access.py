@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (2, "d69caf33faee109108530d993536fec784d29ebd0244796c37a9fdea597613d1")
+APPLIED = (3, "9747949f9a405f7ca7047f7b4b91ff0a3919fdb77910f43ab12618079c8cfe35")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases
