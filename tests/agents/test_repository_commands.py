@@ -1,12 +1,13 @@
 """An agent's repository goes home, is changed there, and comes back."""
 
 import json
-import subprocess
 
-from tests.agents.conftest import create as create
 from tests.agents.conftest import work
-
-ME = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+from tests.agents.test_pushes import git
+from tests.cli.conftest import address as address
+from tests.cli.conftest import cli as cli
+from tests.cli.conftest import home as home
+from tests.cli.conftest import run as run
 
 
 async def test_a_clone_is_changed_pushed_and_fetched(cli, alice, platform, create, home):
@@ -16,8 +17,8 @@ async def test_a_clone_is_changed_pushed_and_fetched(cli, alice, platform, creat
     assert (refused.exit_code, "is no clone of an agent" in refused.talk) == (2, True)
     assert (await cli("agent", "clone", "tax_advisor", str(mine))).exit_code == 0
     (mine / "NOTES.md").write_text("Ours.\n")
-    for arguments in (("add", "NOTES.md"), ("commit", "--quiet", "-m", "notes")):
-        subprocess.run(["git", "-C", str(mine), *ME, *arguments], check=True)
+    git(mine, "add", "NOTES.md")
+    git(mine, "commit", "--quiet", "-m", "notes")
 
     sent = await cli("agent", "push", "tax_advisor", str(mine), "--no-wait", "-o", "json")
     await work(platform)
