@@ -9,7 +9,8 @@ from pc_hybrid.work.creation import Wanted, request_body
 
 NOTHING = {
     "name": None, "display_name": None, "domain": None, "description": None, "keywords": (), "capabilities": (),
-    "knowledge": (), "environment": None, "memory": None, "cpu": None, "update_frequency": None, "spec_file": None,
+    "knowledge": (), "environment": None, "memory": None, "cpu": None, "update_frequency": None,
+    "questions": None, "spec_file": None,
     "deploy": True,
 }  # fmt: skip
 FILE = {

@@ -94,7 +94,7 @@ class Repository:
         await self._git(of_index, *inside, "add", "--all", "--force", ".")
         return (await self._git(of_index, *inside, "write-tree")).decode().strip()
 
-    async def commit(self, tree: str, parents: Sequence[str], message: str, at: datetime) -> str:
+    async def record(self, tree: str, parents: Sequence[str], message: str, at: datetime) -> str:
         """A commit of a tree, on no branch yet: the same of everything is the same commit. Raises GitFailed."""
         of_parents = [word for parent in parents for word in ("-p", parent)]
         words = ("commit-tree", tree, *of_parents, "-m", message)

@@ -52,7 +52,7 @@ async def receive(factory: Factory, step: StepContext) -> dict[str, Any]:
     commit = sent
     if tree != await pushed.tree_of(sent):
         message = f"{revision.order.spec.name} {revision.order.version}: the index of its documents"
-        commit = await pushed.commit(tree, [sent], message, revision.requested_at)
+        commit = await pushed.record(tree, [sent], message, revision.requested_at)
         await pushed.advance(BRANCH, commit, sent)
     return {"changed": True, "base": base, "commit": commit, **ingested}
 
@@ -74,7 +74,7 @@ async def merge(factory: Factory, step: StepContext) -> dict[str, Any]:
         # The same index on both sides is no matter for the merge: it is written anew from what comes of it.
         await asyncio.to_thread(_take_index, workspace / "main", pristine)
         message = f"{revision.order.spec.name}: {_WHAT[revision.change]}"
-        new = await repository.commit(await repository.write_tree(pristine), [old], message, revision.requested_at)
+        new = await repository.record(await repository.write_tree(pristine), [old], message, revision.requested_at)
     if await repository.holds(main, new):
         await step.warn("There is nothing new: the agent stays as it is.")
         return {"changed": False}
@@ -86,7 +86,7 @@ async def merge(factory: Factory, step: StepContext) -> dict[str, Any]:
     ingested = await _index(workspace / "repository")
     tree = await repository.write_tree(workspace / "repository")
     message = f"{revision.order.spec.name} {revision.order.version}: {_WHAT[revision.change]}"
-    commit = await repository.commit(tree, [main, new], message, revision.requested_at)
+    commit = await repository.record(tree, [main, new], message, revision.requested_at)
     return {"changed": True, "base": main, "commit": commit, "template": [old, new], **ingested}
 
 
