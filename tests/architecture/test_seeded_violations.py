@@ -217,7 +217,7 @@ SEEDS = [
     ),
     Seed("a long module", "src/promptcraft/kernel/seeded.py", "\n" * 601, "budget", "kernel/seeded.py:1: module of"),
     Seed(
-        "a kernel that grows", "src/promptcraft/kernel/seeded.py", "\n" * 3_001, "budget", "lines, at most 3000: what"
+        "a kernel that grows", "src/promptcraft/kernel/seeded.py", "\n" * 3_601, "budget", "lines, at most 3600: what"
     ),
     Seed(
         "a package the contracts cannot see",

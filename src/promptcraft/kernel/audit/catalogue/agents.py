@@ -79,7 +79,6 @@ VERSION_PUSHED = Event(
     id=3011,
     name="agent.push",
     sentence="{actor} pushed a next version of the agent {resource}",
-    outcomes={Outcome.DISCONNECT: (GENERAL_OUTCOMES[Outcome.INVALID],)},
 )
 UPDATE_REQUESTED = Event(
     id=3012,
