@@ -85,6 +85,8 @@ def _followed(terminal: Terminal, client: Client, leaving: OrganisationEntry, ti
 
     progress.follow(
         terminal,
+        client,
+        None,
         poll,
         title=f"Offboarding {safe(leaving.slug)}",
         what=f"the offboarding of {leaving.slug}",

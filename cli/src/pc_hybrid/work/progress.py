@@ -10,7 +10,7 @@ from threading import Thread
 from pc_hybrid.failures import ExitCode, Failure
 from pc_hybrid.terminal import Style, Terminal
 from pc_hybrid.text import clipped, next_line, padded, safe, width
-from promptcraft_sdk.client import ApiError, Call, Client, ClientError, Stream, TimedOut, Unreachable, api
+from promptcraft_sdk.client import ApiError, Client, ClientError, Stream, TimedOut, Unreachable, api
 from promptcraft_sdk.client.schemas import Progress, Step
 
 _COLUMNS = 79
@@ -30,8 +30,8 @@ _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 def follow(
     terminal: Terminal,
     client: Client,
-    stream: Stream[Progress],
-    poll: Call[Progress],
+    stream: Stream[Progress] | None,
+    poll: Callable[[], Progress],
     *,
     title: str,
     what: str,
@@ -40,7 +40,7 @@ def follow(
 ) -> Progress:
     """Prints each step as it ends, and answers the last state. Leaving early leaves the work going on.
 
-    The stream is followed live; where it is refused or broke for good, `poll` asks now and then instead.
+    The stream is followed live; where there is none, or it is refused or broke for good, `poll` asks now and then.
     """
     view = _View(terminal)
     deadline = time.monotonic() + time_limit
@@ -105,8 +105,16 @@ def aligned(left: str, right: str, seconds: float | None, *, indent: int = 0) ->
     return f"{padded(clipped(left, room), room)}{f'  {right}' if right else ''}{took:>9}"
 
 
-def _states(client: Client, stream: Stream[Progress], poll: Call[Progress], deadline: float) -> Iterator[Progress]:
+def _states(
+    client: Client, stream: Stream[Progress] | None, poll: Callable[[], Progress], deadline: float
+) -> Iterator[Progress]:
     """The state as it is, every tenth of a second."""
+    if stream is not None:
+        yield from _told(client, stream, deadline)
+    yield from _polled(poll, deadline)
+
+
+def _told(client: Client, stream: Stream[Progress], deadline: float) -> Iterator[Progress]:
     heard: Queue[Progress | None] = Queue()
 
     def listen() -> None:
@@ -129,13 +137,12 @@ def _states(client: Client, stream: Stream[Progress], poll: Call[Progress], dead
         if told is not None:
             state = told
             yield told
-    yield from _polled(client, poll, deadline)
 
 
-def _polled(client: Client, poll: Call[Progress], deadline: float) -> Iterator[Progress]:
+def _polled(poll: Callable[[], Progress], deadline: float) -> Iterator[Progress]:
     pause = _TICK
     while True:
-        state = _patiently(lambda: client.send(poll), deadline)
+        state = _patiently(poll, deadline)
         until = time.monotonic() + pause
         while (rest := until - time.monotonic()) > 0:
             yield state

@@ -77,6 +77,8 @@ def follow_revision(
 ) -> None:
     end = progress.follow(
         terminal,
+        client,
+        None,
         lambda: client.send(api.revision(revision_id)),
         title=title,
         what=f"the next version of {name}",

@@ -95,11 +95,12 @@ class _Made:
         if self.basis is not None or self.word_starts[-1] >= _WORDS_FOR_BASIS:
             self._settle()
 
-    def words(self) -> npt.NDArray[np.int8]:
-        self._settle()
-        return np.concatenate(self._words)
+    def words(self) -> tuple[npt.NDArray[np.int8], Array]:
+        """The words in the coordinates of a basis, and the basis."""
+        basis = self._settle()
+        return np.concatenate(self._words), basis
 
-    def _settle(self) -> None:
+    def _settle(self) -> Array:
         words = np.concatenate([np.empty((0, DIMENSIONS), dtype=np.float32), *self._waiting])
         self._waiting.clear()
         if self.basis is None:
@@ -108,6 +109,7 @@ class _Made:
         coordinates = words @ self.basis
         coordinates /= np.maximum(np.abs(coordinates).max(axis=1, keepdims=True), np.float32(1e-6))
         self._words.append(np.rint(coordinates * _WORD_SCALE).astype(np.int8))
+        return self.basis
 
 
 def build_vectors(
@@ -124,12 +126,13 @@ def build_vectors(
         if before_each:
             before_each()
         made.add([encoder.read(text) for text in _texts(passage)])
+    words, basis = made.words()
     arrays = {
         _NUMBERS: np.array(made.vectors, dtype=np.float16),
         _STARTS: np.array(made.starts, dtype=np.int32),
-        _WORDS: made.words(),
+        _WORDS: words,
         _WORD_STARTS: np.array(made.word_starts, dtype=np.int32),
-        _BASIS: made.basis,
+        _BASIS: basis,
     }
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as directory:
         new = Path(directory) / target.name

@@ -23,6 +23,7 @@ from promptcraft.kernel import clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.db import unit_of_work
 from promptcraft.kernel.jobs import StepContext
+from promptcraft.kernel.pages import Page
 
 # The tables with an organisation's rows, and the columns of each that stay here.
 EXPORTED: dict[str, tuple[str, ...]] = {
@@ -81,7 +82,7 @@ async def write_export(departures: Departures, step: StepContext) -> Export:
         for table, secret in EXPORTED.items():
             await _write(room / "tables" / f"{table}.ndjson", _rows(session, table, secret))
         await _write(room / "audit" / "events.ndjson", _events(session, actor))
-        names = [agent.name for agent in await list_agents(session, actor)]
+        names = [agent.name for agent in await list_agents(session, actor, Page())]
         specs = text("""select name, "order"::jsonb -> 'spec' as spec from agents.agent where org_id = :org_id""")
         for name, spec in (await session.execute(specs, {"org_id": actor.org_id})).all():
             await _write(room / "agents" / name / "spec.json", _of([json.dumps(spec, ensure_ascii=False, indent=2)]))

@@ -34,6 +34,7 @@ from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.errors import FieldProblem
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import JobState, JobView, Retry, StepContext, enqueue, job_view, others_unfinished
+from promptcraft.kernel.pages import Page
 from promptcraft.orchestrator import running_executions
 
 STEPS = ("quiet", "export", "agents", "close")
@@ -109,7 +110,7 @@ async def drop_export(departures: Departures, step: StepContext) -> None:
 async def end_agents(step: StepContext) -> None:
     """Delete every agent, and wait until none runs. Raises Retry meanwhile."""
     async with step.unit_of_work() as session:
-        for agent in await list_agents(session, step.actor):
+        for agent in await list_agents(session, step.actor, Page()):
             try:
                 await delete_agent(session, step.actor, agent.name)
             except AgentBusy as busy:
