@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from promptcraft.app.up.errors import UpError
+from promptcraft.kernel import processes
 
 _PR_SET_PDEATHSIG = 1
 _ORPHANED = 117
@@ -29,7 +30,7 @@ class Identity:
     started: int
 
     def alive(self) -> bool:
-        return _started(self.pid) == self.started
+        return processes.started(self.pid) == self.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,8 @@ class Account:
 
 def identify(pid: int) -> Identity | None:
     """The process that has this pid now, or None when there is none (a zombie counts as none)."""
-    started = _started(pid)
+    started = processes.started(pid)
     return None if started is None else Identity(pid, started)
-
-
-def _started(pid: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # the second field is the command in brackets and may itself hold blanks and brackets
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def die_with_parent(death_signal: int, parent: int) -> None:

@@ -5,11 +5,11 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from promptcraft.kernel.processes import started
 from promptcraft.runtime.clients.bubblewrap import SOCKET_NAME
 from promptcraft.runtime.errors import AlreadyRunning, NotRunnable
 
@@ -67,16 +67,10 @@ def name_of_run() -> str:
 
 
 def of_the_living(name: str) -> bool:
-    """Whether the process that gave out this name still is; cgroup.py tries its groups out under such a name, too.
-
-    A zombie is not: where nobody buries the dead, as in containers whose first process does not, they stay for good.
-    """
-    if not name.startswith(("run-", "trial-")):
-        return False
-    with suppress(FileNotFoundError, ProcessLookupError):
-        # the second field is the command in brackets and may itself hold blanks and brackets
-        return Path("/proc", name.split("-")[1], "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
+    """Whether the process that gave out this name still is; cgroup.py tries its groups out under such a name, too."""
+    kind, _, rest = name.partition("-")
+    pid = rest.partition("-")[0]
+    return kind in ("run", "trial") and pid.isdigit() and started(int(pid)) is not None
 
 
 def claim(places: HostPlaces) -> int:
