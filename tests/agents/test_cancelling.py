@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.agents.test_kills import Killed, clear, requested
-from tests.agents.test_kills import killed as killed
-from tests.agents.test_kills import workers as workers
 
 from promptcraft.kernel.audit.catalogue.agents import (
     CREATION_CANCELLED,
@@ -19,6 +16,9 @@ from promptcraft.kernel.audit.catalogue.kernel import REQUEST_INVALID
 from promptcraft.kernel.db import unit_of_work
 from tests.agents.conftest import left_behind, work
 from tests.agents.test_creation import AGENTS, BUILD, DEPLOY
+from tests.agents.test_interrupted_steps import Killed, clear, requested
+from tests.agents.test_interrupted_steps import killed as killed
+from tests.agents.test_interrupted_steps import workers as workers
 from tests.conftest import Arrives, Platform
 from tests.people import Person
 

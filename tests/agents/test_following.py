@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.agents.test_kills import requested
 
 from promptcraft.app.up.servers import Urls
 from tests.agents.conftest import Creates, work
+from tests.agents.test_interrupted_steps import requested
 from tests.api_processes import ApiProcess, api_process
 from tests.conftest import Platform
 from tests.event_streams import Event, followed
