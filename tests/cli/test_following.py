@@ -83,7 +83,9 @@ def test_a_stream_that_breaks_is_taken_up_after_its_last_event(run, watched):
 
 
 @pytest.mark.parametrize(
-    "refusal", [problem(429, code="too_many_streams"), problem(404, code="not_found"), data({})], ids=str
+    "refusal",
+    [problem(429, code="too_many_streams"), problem(404, code="not_found"), data({})],
+    ids=["too many", "an older platform", "no stream"],
 )
 def test_where_nothing_can_be_followed_it_is_asked_for(run, watched, refusal):
     watched.on(EVENTS, refusal)
