@@ -63,6 +63,8 @@ LEFT_OUT = {
     "identity.invitation": "a secret",
     "identity.revocation": "tells processes what to forget for an hour",
     "identity.signing_key": "the platform's own",
+    "agents.refresh": "when sources are read next",
+    "kernel.idempotency_key": "what requests of the last day were answered, sealed",
     "kernel.job": "how background work went; what came of it is in the tables of the work",
     "kernel.job_step": "likewise",
     "kernel.outbox": "facts on their way to the tables of analytics",
