@@ -120,7 +120,8 @@ async def test_vectors_come_into_a_running_agent_without_a_failed_call_or_a_rest
     assert git(tmp_path / "clone", "rev-parse", "HEAD") == agent["index"]["commit"]
     assert git(tmp_path / "clone", "rev-parse", "HEAD~1") == agent["commit"]
     assert git(tmp_path / "clone", "diff", "--name-only", "HEAD~1").splitlines() == [
-        f"{VECTORS}/{name}" for name in ("starts.npy", "vectors.json", "vectors.npy")
+        f"{VECTORS}/{name}"
+        for name in ("basis.npy", "starts.npy", "vectors.json", "vectors.npy", "word_starts.npy", "words.npy")
     ]
     assert INDEX_GROWN.id in await alice.events()
     await gone("grows")

@@ -164,7 +164,7 @@ def test_a_neighbouring_subject_is_not_taken_for_an_answer(encoder: Encoder, rep
     agent = agent_of(repository)
 
     assert agent.ask("How soon must I report that my computer was stolen?").answered
-    assert not agent.ask("How soon must I report a broken window?").answered
+    assert not agent.ask("Who repairs a broken dishwasher on weekends?").answered
 
 
 def test_words_that_do_not_fit_the_passages_are_left_alone(encoder: Encoder, repository: Path):

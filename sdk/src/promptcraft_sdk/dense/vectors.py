@@ -82,7 +82,7 @@ class _Made:
     vectors: list[npt.NDArray[np.float16]] = field(default_factory=list[npt.NDArray[np.float16]])
     starts: list[int] = field(default_factory=list[int])
     word_starts: list[int] = field(default_factory=lambda: [0])
-    basis: Array | None = None
+    _basis: Array | None = None
     _waiting: list[Array] = field(default_factory=list[Array])
     _words: list[npt.NDArray[np.int8]] = field(default_factory=list[npt.NDArray[np.int8]])
 
@@ -92,24 +92,24 @@ class _Made:
         words = np.concatenate([reading.of_words for reading in readings])
         self.word_starts.append(self.word_starts[-1] + len(words))
         self._waiting.append(words)
-        if self.basis is not None or self.word_starts[-1] >= _WORDS_FOR_BASIS:
+        if self._basis is not None or self.word_starts[-1] >= _WORDS_FOR_BASIS:
             self._settle()
 
     def words(self) -> tuple[npt.NDArray[np.int8], Array]:
-        """The words in the coordinates of a basis, and the basis."""
+        """All words in the coordinates of a basis, and that basis."""
         basis = self._settle()
         return np.concatenate(self._words), basis
 
     def _settle(self) -> Array:
         words = np.concatenate([np.empty((0, DIMENSIONS), dtype=np.float32), *self._waiting])
         self._waiting.clear()
-        if self.basis is None:
+        if self._basis is None:
             _, directions = np.linalg.eigh(words.T @ words)
-            self.basis = np.ascontiguousarray(directions[:, ::-1][:, :_WORD_DIMENSIONS], dtype=np.float32)
-        coordinates = words @ self.basis
+            self._basis = np.ascontiguousarray(directions[:, ::-1][:, :_WORD_DIMENSIONS], dtype=np.float32)
+        coordinates = words @ self._basis
         coordinates /= np.maximum(np.abs(coordinates).max(axis=1, keepdims=True), np.float32(1e-6))
         self._words.append(np.rint(coordinates * _WORD_SCALE).astype(np.int8))
-        return self.basis
+        return self._basis
 
 
 def build_vectors(

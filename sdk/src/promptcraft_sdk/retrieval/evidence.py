@@ -21,7 +21,7 @@ _DEEP = 8
 _DEEPEST = 1.5
 _IN_PASSAGE, _IN_HEADINGS, _DEPTH, _IN_DOCUMENT, _BIAS = 2.5, 1.4, 2.7, 2.5, -4.3
 
-# Fitted on 178 answerable and 161 unanswerable questions about ten public documentation sets, many of them asked in
+# Fitted on 200 answerable and 173 unanswerable questions about ten public documentation sets, many of them asked in
 # other words than the documents'. The distance to the next passages, the mean nearness of all and their number say
 # nothing that these do not.
 _OF_WORDS, _OF_MEANING, _BIAS_OF_BOTH = 0.24, 6.6, -5.5
