@@ -75,14 +75,22 @@ async def theirs(platform: Platform, eve: Person) -> AsyncIterator[Things]:
     """One of everything that an organisation can have. Who adds a kind of thing adds one here."""
     upload = (await did(eve.client.post("/api/v4/admin/knowledge/uploads", content=packed())))["source"]
     creation = (await _agent(eve, "their_agent", upload))["creation_id"]
+    await _agent(eve, "their_other_agent", upload)
     await work(platform)
     deployed = await did(eve.post("/api/v4/admin/agents/their_agent/deploy", {"agent_name": "their_agent"}))
-    await _agent(eve, "their_other_agent", upload)
+    once = {"Idempotency-Key": "their-update"}
+    revised = await did(eve.post("/api/v4/admin/agents/their_other_agent/update", headers=once))
     provider = {"name": "their-provider", "base_url": "http://127.0.0.1:9/v1", "api_key": "their-secret"}
     await did(eve.post("/api/v4/admin/models/providers", provider))
     for name in ("their-second", "their-third"):
         await did(eve.post("/api/v4/admin/models/providers", {**provider, "name": name}))
-    await did(eve.client.put("/api/v4/admin/models/policy", json={"agent_models": {"their_agent": "their-model"}}))
+    await did(
+        eve.client.put(
+            "/api/v4/admin/models/policy",
+            json={"agent_models": {"their_agent": "their-model"}},
+            headers={"If-Match": "*"},
+        )
+    )
     chat = {"model": "their-model", "messages": [{"role": "user", "content": QUESTION}]}
     assert (await eve.post("/api/v4/models/v1/chat/completions", chat)).status_code >= 500
     for group in ("their-group", "their-guild", "their-club"):
@@ -105,7 +113,8 @@ async def theirs(platform: Platform, eve: Person) -> AsyncIterator[Things]:
             session=sessions[0]["id"], key=key["id"], group="their-group", group_to_copy="their-guild",
             second_group_to_copy="their-club",
             agent="their_agent", agent_to_copy="their_other_agent", server="their_desk", upload=upload,
-            creation=creation, deployment=deployed["deployment_id"], execution=asked["execution_id"],
+            creation=creation, deployment=deployed["deployment_id"], revision=revised["revision_id"],
+            execution=asked["execution_id"],
             conversation=asked["session_id"], provider="their-provider", provider_to_copy="their-second",
             second_provider_to_copy="their-third",
             model="their-model", request=events[0]["context"]["request_id"], domain="finance",

@@ -19,6 +19,7 @@ from typer.main import get_command
 from pc_hybrid.main import app
 from promptcraft.kernel.db import system_unit_of_work
 from tests.agents.conftest import SPEC, uploaded
+from tests.agents.test_pushes import git
 from tests.cli.conftest import Ended, Home
 from tests.cli.conftest import address as address
 from tests.cli.conftest import home as home
@@ -47,14 +48,14 @@ ENDS_THE_SESSION = {"POST /auth/logout"}
 
 async def send(person: Person, operation: str, entry: Entry, things: Things) -> httpx.Response:
     method, path = operation.split(" ", 1)
-    options: dict[str, Any] = {"params": entry.query(things)}
+    options: dict[str, Any] = {"params": entry.query(things), "headers": dict(entry.headers)}
     if entry.body is not None:
         options["json"] = entry.body(things)
     if entry.content is not None:
         options["content"] = entry.content
     if operation in ENDS_THE_SESSION:
         signed_in = await person.post("/auth/token", {"username": person.name, "password": PASSWORD})
-        options["headers"] = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+        options["headers"] |= {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
         await person.client.get("/api/v4/me", headers=options["headers"])
     return await person.client.request(method, path.format(**entry.path(things)), **options)
 
@@ -84,6 +85,7 @@ async def test_they_have_one_of_everything(theirs: Things, estate: Estate):
         "kernel.outbox", "identity.recovery_code", "identity.revocation", "runtime.instance", "identity.signing_key",
         "analytics.execution_fact", "analytics.execution_rating", "analytics.runtime_usage",
         "analytics.agent_evaluation", "analytics.model_call_fact",
+        "agents.refresh",
     }  # fmt: skip
 
 
@@ -155,6 +157,9 @@ async def test_no_command_knows_what_is_theirs(
     command = COMMANDS[name]
     environment = {"PCH_API_URL": address, "PCH_TOKEN": ann.client.headers["Authorization"].partition(" ")[2]}
     before = estate.state()
+    if command.in_a_clone:
+        git(home.path, "init", "--quiet", "--initial-branch", "main")
+        git(home.path, "commit", "--quiet", "--allow-empty", "-m", "edited")
 
     async def does(things: Things) -> Ended:
         (home.path / "given.json").write_text(command.file(things))
