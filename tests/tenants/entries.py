@@ -38,7 +38,8 @@ class Things:
     domain: str
 
     IDENTIFIERS: ClassVar = (
-        "organisation", "user", "session", "key", "creation", "deployment", "revision", "execution", "conversation", "request",
+        "organisation", "user", "session", "key", "creation", "deployment", "revision", "execution", "conversation",
+        "request",
     )  # fmt: skip
 
     def values(self) -> Iterator[tuple[str, str]]:
