@@ -29,6 +29,7 @@ from tests.cli.conftest import home as home
 from tests.cli.conftest import run as run
 from tests.conftest import Platform
 from tests.people import PASSWORD, Person
+from tests.tenants.archives import ARCHIVE
 from tests.tenants.commands import COMMANDS, HOST
 from tests.tenants.conftest import UPDATE, Estate, Missing, Statements, alike, key_of, wants_agent
 from tests.tenants.entries import ENTRIES, Entry, Things
@@ -173,7 +174,7 @@ def _asked(operation: str, entry: Entry, things: Things) -> str:
 
 async def test_a_name_that_is_theirs_is_free_to_us(ann: Person, eve: Person, theirs: Things, estate: Estate):
     await wants_agent(eve, "their_third_agent", theirs.upload)
-    source = await uploaded(ann)
+    source = await uploaded(ann, ARCHIVE)  # other documents than theirs, so that theirs stay unknown to us
     before = estate.state()
     knowledge = [{"type": "markdown", "source": source}]
     spec = {**SPEC, "name": "their_third_agent", "domain": "tax", "knowledge_sources": knowledge}
