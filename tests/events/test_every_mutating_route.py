@@ -33,7 +33,6 @@ for router in routers():
 BODIES |= {
     "POST /api/v4/admin/knowledge/uploads": "application/gzip",
     "POST /api/v4/models/v1/chat/completions": "application/json",
-    "POST /api/v4/admin/agents/{name}/repository": "application/x-git-bundle",
 }
 # Nobody is anybody there, so nobody can lack a permission.
 OF_PEOPLE = [operation for operation, door in DOORS.items() if door.permission is not None]
