@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from promptcraft.app.up.servers import Urls
 from promptcraft.kernel import context
@@ -27,6 +27,14 @@ from tests.tenants.entries import Things
 
 ROLES = tuple(role for role in Role if role is not Role.PLATFORM_ADMIN)
 QUESTION = "When is the VAT return due?"
+
+DEPLOY = "POST /api/v4/admin/agents/{name}/deploy"
+UPDATE = "POST /api/v4/admin/agents/{name}/update"
+
+
+def key_of(operation: str) -> str:
+    """The Idempotency-Key that they send with it."""
+    return f"their {operation}"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,7 @@ async def did(answer: Any) -> dict[str, Any]:
     return response.json()["data"] if response.content else {}
 
 
-async def _agent(eve: Person, name: str, source: str) -> dict[str, Any]:
+async def wants_agent(eve: Person, name: str, source: str) -> dict[str, Any]:
     spec = {**SPEC, "name": name, "knowledge_sources": [{"type": "markdown", "source": source}]}
     return await did(eve.post("/api/v4/admin/agents/create", {"agent_spec": spec}))
 
@@ -74,15 +82,24 @@ async def _agent(eve: Person, name: str, source: str) -> dict[str, Any]:
 async def theirs(platform: Platform, eve: Person) -> AsyncIterator[Things]:
     """One of everything that an organisation can have. Who adds a kind of thing adds one here."""
     upload = (await did(eve.client.post("/api/v4/admin/knowledge/uploads", content=packed())))["source"]
-    creation = (await _agent(eve, "their_agent", upload))["creation_id"]
+    creation = (await wants_agent(eve, "their_agent", upload))["creation_id"]
+    await wants_agent(eve, "their_other_agent", upload)
     await work(platform)
-    deployed = await did(eve.post("/api/v4/admin/agents/their_agent/deploy", {"agent_name": "their_agent"}))
-    await _agent(eve, "their_other_agent", upload)
+    deploy, once = {"agent_name": "their_agent"}, {"Idempotency-Key": key_of(DEPLOY)}
+    deployed = await did(eve.post("/api/v4/admin/agents/their_agent/deploy", deploy, headers=once))
+    once = {"Idempotency-Key": key_of(UPDATE)}
+    revised = await did(eve.post("/api/v4/admin/agents/their_other_agent/update", headers=once))
     provider = {"name": "their-provider", "base_url": "http://127.0.0.1:9/v1", "api_key": "their-secret"}
     await did(eve.post("/api/v4/admin/models/providers", provider))
     for name in ("their-second", "their-third"):
         await did(eve.post("/api/v4/admin/models/providers", {**provider, "name": name}))
-    await did(eve.client.put("/api/v4/admin/models/policy", json={"agent_models": {"their_agent": "their-model"}}))
+    await did(
+        eve.client.put(
+            "/api/v4/admin/models/policy",
+            json={"agent_models": {"their_agent": "their-model"}},
+            headers={"If-Match": "*"},
+        )
+    )
     chat = {"model": "their-model", "messages": [{"role": "user", "content": QUESTION}]}
     assert (await eve.post("/api/v4/models/v1/chat/completions", chat)).status_code >= 500
     for group in ("their-group", "their-guild", "their-club"):
@@ -105,7 +122,8 @@ async def theirs(platform: Platform, eve: Person) -> AsyncIterator[Things]:
             session=sessions[0]["id"], key=key["id"], group="their-group", group_to_copy="their-guild",
             second_group_to_copy="their-club",
             agent="their_agent", agent_to_copy="their_other_agent", server="their_desk", upload=upload,
-            creation=creation, deployment=deployed["deployment_id"], execution=asked["execution_id"],
+            creation=creation, deployment=deployed["deployment_id"], revision=revised["revision_id"],
+            execution=asked["execution_id"],
             conversation=asked["session_id"], provider="their-provider", provider_to_copy="their-second",
             second_provider_to_copy="their-third",
             model="their-model", request=events[0]["context"]["request_id"], domain="finance",
@@ -166,7 +184,7 @@ State = dict[str, tuple[int, str | None]]
 class Estate:
     """All that an organisation has: every row of every table that holds rows of organisations, and its files."""
 
-    url: str
+    engine: Engine
     data: Path
     org_id: UUID
 
@@ -176,12 +194,8 @@ class Estate:
             "select '{0}', count(*), md5(string_agg(t::text, chr(10) order by t::text)) from {0} t where org_id = :org"
         )
         query = " union all ".join(digest.format(name) for name in tables)
-        engine = create_engine(self.url)
-        try:
-            with engine.connect() as connection:
-                rows = connection.execute(text(query), {"org": self.org_id}).all()
-        finally:
-            engine.dispose()
+        with self.engine.connect() as connection:
+            rows = connection.execute(text(query), {"org": self.org_id}).all()
         return {name: (count, digest) for name, count, digest in rows} | {"files": self._files()}
 
     def _files(self) -> list[tuple[str, int, int]]:
@@ -190,8 +204,10 @@ class Estate:
 
 
 @pytest.fixture(scope="module")
-def estate(urls: Urls, platform: Platform, theirs: Things) -> Estate:
-    return Estate(urls.owner, platform.process.settings.core.data_dir, platform.rival)
+def estate(urls: Urls, platform: Platform, theirs: Things) -> Iterator[Estate]:
+    engine = create_engine(urls.owner)
+    yield Estate(engine, platform.process.settings.core.data_dir, platform.rival)
+    engine.dispose()
 
 
 _VARYING = (

@@ -1,7 +1,7 @@
 """What each operation is tried with: the same request once with their things and once with what was never there."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from tests.agents.conftest import SPEC
@@ -27,6 +27,7 @@ class Things:
     upload: str
     creation: str
     deployment: str
+    revision: str
     execution: str
     conversation: str
     provider: str
@@ -37,7 +38,8 @@ class Things:
     domain: str
 
     IDENTIFIERS: ClassVar = (
-        "organisation", "user", "session", "key", "creation", "deployment", "execution", "conversation", "request",
+        "organisation", "user", "session", "key", "creation", "deployment", "revision", "execution", "conversation",
+        "request",
     )  # fmt: skip
 
     def values(self) -> Iterator[tuple[str, str]]:
@@ -61,6 +63,7 @@ class Entry:
     query: Callable[[Things], dict[str, str]] = lambda _: {}
     body: Callable[[Things], Any] | None = None
     content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     reveals: str = ""
     tells_them: str = ""
 
@@ -79,6 +82,9 @@ GROUP = _named("name", "group")
 USER = _named("user_id", "user")
 KEY = _named("key_id", "key")
 ORG = _named("org_id", "organisation")
+CREATION = _named("creation_id", "creation")
+DEPLOYMENT = _named("deployment_id", "deployment")
+EXECUTION = _named("execution_id", "execution")
 OWN = Entry()
 
 # One line an operation of docs/openapi.json: a new route needs one here, with whatever of another organisation its
@@ -127,6 +133,9 @@ ENTRIES: dict[str, Entry] = {
     "POST /api/v4/admin/organizations": Entry(body=_body(slug="rival", name="Rival", administrator="their-bob")),
     "POST /api/v4/admin/organizations/{org_id}/suspend": Entry(ORG),
     "POST /api/v4/admin/organizations/{org_id}/resume": Entry(ORG),
+    "POST /api/v4/admin/organizations/{org_id}/offboard": Entry(ORG, body=_body(slug="rival")),
+    "GET /api/v4/admin/organizations/{org_id}/offboarding": Entry(ORG),
+    "GET /api/v4/admin/organizations/{org_id}/offboarding/export": Entry(ORG),
     "GET /api/v4/admin/agents": Entry(query=lambda t: {"domain": t.domain}),
     "POST /api/v4/admin/agents/create": Entry(
         body=lambda t: {
@@ -137,12 +146,18 @@ ENTRIES: dict[str, Entry] = {
             }
         }
     ),
-    "GET /api/v4/admin/agents/creation/{creation_id}/status": Entry(lambda t: {"creation_id": t.creation}),
-    "GET /api/v4/admin/agents/deployments/{deployment_id}": Entry(lambda t: {"deployment_id": t.deployment}),
+    "GET /api/v4/admin/agents/creation/{creation_id}/status": Entry(CREATION),
+    "GET /api/v4/admin/agents/creation/{creation_id}/events": Entry(CREATION),
+    "POST /api/v4/admin/agents/creation/{creation_id}/cancel": Entry(CREATION),
+    "GET /api/v4/admin/agents/deployments/{deployment_id}": Entry(DEPLOYMENT),
+    "GET /api/v4/admin/agents/deployments/{deployment_id}/events": Entry(DEPLOYMENT),
+    "GET /api/v4/admin/agents/revisions/{revision_id}": Entry(_named("revision_id", "revision")),
     "GET /api/v4/admin/agents/{name}": Entry(AGENT),
     "DELETE /api/v4/admin/agents/{name}": Entry(AGENT),
     "GET /api/v4/admin/agents/{name}/logs": Entry(AGENT),
     "GET /api/v4/admin/agents/{name}/repository": Entry(AGENT),
+    "POST /api/v4/admin/agents/{name}/repository": Entry(AGENT, content=b"# v2 git bundle\n"),
+    "POST /api/v4/admin/agents/{name}/update": Entry(AGENT),
     "POST /api/v4/admin/agents/{name}/deploy": Entry(AGENT, body=lambda t: {"agent_name": t.agent}),
     "POST /api/v4/admin/agents/{name}/evaluate": Entry(
         lambda t: {"name": t.server}, body=_body(questions=[{"question": "When?", "answerable": False}])
@@ -158,7 +173,9 @@ ENTRIES: dict[str, Entry] = {
     "POST /api/v4/admin/models/providers/{name}/key": Entry(PROVIDER, body=_body(api_key="stolen")),
     "POST /api/v4/admin/models/providers/{name}/test": Entry(PROVIDER, body=lambda t: {"model": t.model}),
     "GET /api/v4/admin/models/policy": OWN,
-    "PUT /api/v4/admin/models/policy": Entry(body=lambda t: {"agent_models": {t.agent: t.model}}),
+    "PUT /api/v4/admin/models/policy": Entry(
+        body=lambda t: {"agent_models": {t.agent: t.model}}, headers={"If-Match": "*"}
+    ),
     "POST /api/v4/models/v1/chat/completions": Entry(
         body=lambda t: {"model": t.model, "messages": [{"role": "user", "content": "Hello"}]}
     ),
@@ -167,10 +184,11 @@ ENTRIES: dict[str, Entry] = {
         body=lambda t: {"query": "What?", "agent": t.server, "session_id": t.conversation}
     ),
     "GET /api/v4/executions": OWN,
-    "GET /api/v4/executions/{execution_id}": Entry(lambda t: {"execution_id": t.execution}),
-    "POST /api/v4/executions/{execution_id}/feedback": Entry(
-        lambda t: {"execution_id": t.execution}, body=_body(rating=1)
-    ),
+    "GET /api/v4/executions/{execution_id}": Entry(EXECUTION),
+    "GET /api/v4/executions/{execution_id}/model-calls": Entry(EXECUTION),
+    "GET /api/v4/executions/{execution_id}/events": Entry(EXECUTION),
+    "POST /api/v4/executions/{execution_id}/cancel": Entry(EXECUTION),
+    "POST /api/v4/executions/{execution_id}/feedback": Entry(EXECUTION, body=_body(rating=1)),
     "GET /api/v4/analytics/insights": Entry(query=lambda t: {"agent_filter": t.server, "user_filter": t.user}),
     "GET /api/v4/analytics/realtime": OWN,
     "GET /api/v4/audit/events": Entry(query=lambda t: {"actor": t.user, "request_id": t.request}),

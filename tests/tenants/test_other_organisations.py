@@ -7,6 +7,7 @@ were. What the platform does then is the same, to the SQL statement, so that no 
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ from typer.main import get_command
 
 from pc_hybrid.main import app
 from promptcraft.kernel.db import system_unit_of_work
+from promptcraft.kernel.ids import new_id
+from promptcraft.kernel.repeats import REPLAYED
 from tests.agents.conftest import SPEC, uploaded
+from tests.agents.test_pushes import git
 from tests.cli.conftest import Ended, Home
 from tests.cli.conftest import address as address
 from tests.cli.conftest import home as home
 from tests.cli.conftest import run as run
 from tests.conftest import Platform
 from tests.people import PASSWORD, Person
+from tests.tenants.archives import ARCHIVE
 from tests.tenants.commands import COMMANDS, HOST
-from tests.tenants.conftest import Estate, Missing, Statements, alike
+from tests.tenants.conftest import UPDATE, Estate, Missing, Statements, alike, key_of, wants_agent
 from tests.tenants.entries import ENTRIES, Entry, Things
 
 
@@ -45,16 +50,25 @@ MEASURES = {"GET /metrics", "GET /health", "GET /health/ready"}
 ENDS_THE_SESSION = {"POST /auth/logout"}
 
 
-async def send(person: Person, operation: str, entry: Entry, things: Things) -> httpx.Response:
+REPEATABLE = [
+    operation
+    for operation in OPERATIONS
+    for method, path in [operation.split(" ", 1)]
+    if "Idempotency-Key" in [one["name"] for one in DOCUMENT["paths"][path][method.lower()].get("parameters", ())]
+]
+
+
+async def send(person: Person, operation: str, entry: Entry, things: Things, key: str | None = None) -> httpx.Response:
     method, path = operation.split(" ", 1)
-    options: dict[str, Any] = {"params": entry.query(things)}
+    headers = entry.headers | ({"Idempotency-Key": key} if key else {})
+    options: dict[str, Any] = {"params": entry.query(things), "headers": headers}
     if entry.body is not None:
         options["json"] = entry.body(things)
     if entry.content is not None:
         options["content"] = entry.content
     if operation in ENDS_THE_SESSION:
         signed_in = await person.post("/auth/token", {"username": person.name, "password": PASSWORD})
-        options["headers"] = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+        options["headers"] |= {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
         await person.client.get("/api/v4/me", headers=options["headers"])
     return await person.client.request(method, path.format(**entry.path(things)), **options)
 
@@ -84,6 +98,7 @@ async def test_they_have_one_of_everything(theirs: Things, estate: Estate):
         "kernel.outbox", "identity.recovery_code", "identity.revocation", "runtime.instance", "identity.signing_key",
         "analytics.execution_fact", "analytics.execution_rating", "analytics.runtime_usage",
         "analytics.agent_evaluation", "analytics.model_call_fact",
+        "agents.refresh",
     }  # fmt: skip
 
 
@@ -127,16 +142,42 @@ async def test_what_is_theirs_is_to_us_as_if_it_were_not(
     assert requests[0] == requests[1]
 
 
+@pytest.mark.parametrize("operation", REPEATABLE)
+async def test_what_their_key_was_answered_is_nobody_elses(
+    operation: str, platform: Platform, ann: Person, eve: Person, theirs: Things
+):
+    entry, key = ENTRIES[operation], key_of(operation)
+    # What can be had once only was had: these are new.
+    things = replace(theirs, agent_to_copy="their_new_agent", provider_to_copy="their-new-provider")
+    if operation == UPDATE:
+        things = replace(things, agent=theirs.agent_to_copy)
+    done = await send(eve, operation, entry, things, key)
+    again = await send(eve, operation, entry, things, key)
+    assert (done.status_code // 100, again.text) == (2, done.text), "it was done, and is answered again"
+
+    attempt = await send(ann, operation, entry, things, key)
+    beside = replace(things, agent_to_copy="their_newer_agent", provider_to_copy="their-newer-provider")
+    control = await send(ann, operation, entry, beside, str(new_id()))
+
+    asked = _asked(operation, entry, things)
+    told = [one for one in re.findall(r"[0-9a-f-]{36}", done.text) if one not in asked]
+    assert [one for one in told if one in attempt.text] == []
+    assert (REPLAYED in again.headers, REPLAYED in attempt.headers) == (True, False)
+    assert attempt.status_code == control.status_code
+    assert alike(attempt.text, things, asked) == alike(control.text, beside, _asked(operation, entry, beside))
+
+
 def _asked(operation: str, entry: Entry, things: Things) -> str:
     body = entry.body(things) if entry.body else {}
     return json.dumps([operation, entry.path(things), entry.query(things), body])
 
 
-async def test_a_name_that_is_theirs_is_free_to_us(ann: Person, theirs: Things, estate: Estate):
-    source = await uploaded(ann)
+async def test_a_name_that_is_theirs_is_free_to_us(ann: Person, eve: Person, theirs: Things, estate: Estate):
+    await wants_agent(eve, "their_third_agent", theirs.upload)
+    source = await uploaded(ann, ARCHIVE)  # other documents than theirs, so that theirs stay unknown to us
     before = estate.state()
     knowledge = [{"type": "markdown", "source": source}]
-    spec = {**SPEC, "name": theirs.agent_to_copy, "domain": "tax", "knowledge_sources": knowledge}
+    spec = {**SPEC, "name": "their_third_agent", "domain": "tax", "knowledge_sources": knowledge}
     made = await ann.post("/api/v4/admin/agents/create", {"agent_spec": spec})
 
     assert made.status_code == 202
@@ -155,6 +196,9 @@ async def test_no_command_knows_what_is_theirs(
     command = COMMANDS[name]
     environment = {"PCH_API_URL": address, "PCH_TOKEN": ann.client.headers["Authorization"].partition(" ")[2]}
     before = estate.state()
+    if command.in_a_clone:
+        git(home.path, "init", "--quiet", "--initial-branch", "main")
+        git(home.path, "commit", "--quiet", "--allow-empty", "-m", "edited")
 
     async def does(things: Things) -> Ended:
         (home.path / "given.json").write_text(command.file(things))
