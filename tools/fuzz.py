@@ -1,7 +1,8 @@
 """Tries every operation of a real platform with what its description allows and what it does not: `make fuzz`.
 
 Starts the platform on a directory of its own, makes one of everything that requests need, runs schemathesis with all
-checks under schemathesis.toml, and stops the platform. Its exit status is schemathesis'; what follows `--` is given to it.
+checks under schemathesis.toml, and stops the platform. The exit status is that of schemathesis, which is given what
+follows `--`.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from promptcraft_sdk.client import Client, api
 
 ROOT = Path(__file__).resolve().parent.parent
 _QUESTION = "How do I sign in?"
-_KEY = "a key that opens nothing"
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _furnish(place: Path, url: str, administrator: dict[str, str]) -> None:
-    """One of everything: an agent that answers, an execution, people, a group, a key, a provider, an organisation."""
+    """One of everything: an agent that answers, an execution, people, a group, a key, an organisation."""
     make_agent(place, url, administrator)
     with Client(url) as client:
         client.sign_in(administrator["username"], administrator["password"])
@@ -50,7 +50,6 @@ def _furnish(place: Path, url: str, administrator: dict[str, str]) -> None:
         client.send(api.set_group_roles("engineering", ("viewer",)))
         client.send(api.invite_user_again(invited.user.id))
         client.send(api.create_api_key("nightly"))
-        client.send(api.add_model_provider({"name": "nowhere", "base_url": "http://127.0.0.1:9/v1", "api_key": _KEY}))
         client.send(api.found_organisation("acme", "Acme", "ada"))
 
 

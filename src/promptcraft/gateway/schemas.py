@@ -87,8 +87,21 @@ class Policy(_Frozen):
 ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", examples=["our-vllm"])]
 _Models = Annotated[dict[_Name, _Name], Field(max_length=500)]
 _Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$", examples=["2024-10-21"])]
-_Key = Annotated[SecretStr, Field(max_length=4_000), AfterValidator(_sendable)]
-_Address = Annotated[str, Field(max_length=2_000, examples=["https://models.example.com/v1"]), AfterValidator(_web)]
+_Key = Annotated[
+    SecretStr,
+    Field(max_length=4_000, json_schema_extra={"pattern": "^[!-~]*$", "examples": ["the-key-of-the-provider"]}),
+    AfterValidator(_sendable),
+]
+_Address = Annotated[
+    str,
+    # What it cannot say of an address is refused by name.
+    Field(
+        max_length=2_000,
+        examples=["https://models.example.com/v1"],
+        json_schema_extra={"pattern": r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,4})?(/[A-Za-z0-9._~/-]*)?$"},
+    ),
+    AfterValidator(_web),
+]
 
 
 class ProviderAdd(_Frozen):

@@ -8,11 +8,29 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from promptcraft.kernel.permissions import Permission, Role
 
+_SAID = {"type": "string"}
+_UNSAID = {"type": "null"}
+_WAYS_IN = [
+    {"required": ["username", "password"], "properties": {"username": _SAID, "password": _SAID, "session": _UNSAID}},
+    {
+        "required": ["session"],
+        "properties": {"session": _SAID, **dict.fromkeys(("username", "password", "code"), _UNSAID)},
+    },
+]
+
 
 class TokenRequest(BaseModel):
     """Either a local account's username and password, or the session credential of an earlier login."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={
+            "examples": [{"username": "ada", "password": "as long as it has to be"}],
+            "oneOf": _WAYS_IN,
+        },
+    )
 
     # PostgreSQL's text holds every character but one.
     username: Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00]*$")] | None = None
