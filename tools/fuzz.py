@@ -16,6 +16,7 @@ from promptcraft.app.demo import make_agent, platform_in
 from promptcraft_sdk.client import Client, api
 
 ROOT = Path(__file__).resolve().parent.parent
+_KEY = "opens-nothing"
 _QUESTION = "How do I sign in?"
 
 
@@ -28,6 +29,7 @@ def main() -> int:
     given = arguments.parse_args()
     # Requests come as fast as they can be answered; what they are limited to has its own tests.
     os.environ["ENABLE_API_RATE_LIMITING"] = "false"
+    os.environ["PROMPTCRAFT_MODEL_PRIVATE_NETWORKS"] = "127.0.0.0/8"
     with tempfile.TemporaryDirectory(prefix="promptcraft-fuzz-") as folder, platform_in(Path(folder) / "data") as found:
         _furnish(Path(folder), found["url"], found["administrator"])
         command = [
@@ -50,6 +52,8 @@ def _furnish(place: Path, url: str, administrator: dict[str, str]) -> None:
         client.send(api.set_group_roles("engineering", ("viewer",)))
         client.send(api.invite_user_again(invited.user.id))
         client.send(api.create_api_key("nightly"))
+        # Nobody listens there: what is asked of a model fails at once.
+        client.send(api.add_model_provider({"name": "nowhere", "base_url": "http://127.0.0.1:9/v1", "api_key": _KEY}))
         client.send(api.found_organisation("acme", "Acme", "ada"))
 
 

@@ -117,7 +117,7 @@ class ProviderAdd(_Frozen):
     api_key: _Key = SecretStr("")
     api_version: _Version | None = None
     models: _Models = {}
-    priority: Annotated[int, Field(ge=0, le=1_000)] = 100
+    priority: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 100
     enabled: bool = True
 
 
@@ -128,7 +128,7 @@ class ProviderChange(_Frozen):
     base_url: _Address | None = None
     api_version: _Version | None = None
     models: _Models | None = None
-    priority: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    priority: Annotated[int, Field(ge=0, le=1_000, strict=True)] | None = None
     enabled: bool | None = None
 
 

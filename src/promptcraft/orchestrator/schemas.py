@@ -52,7 +52,7 @@ class Asked(_Given):
     session_id: UUID | None = None
     agent: ServerName | None = None
     environment: Environment | None = None
-    time_limit_seconds: Annotated[float, Field(ge=0.1, le=120)] = 30.0
+    time_limit_seconds: Annotated[float, Field(ge=0.1, le=120, strict=True)] = 30.0
 
 
 class Citation(_Told):
@@ -164,7 +164,7 @@ class ExecutionEntry(_Told):
 class FeedbackGiven(_Given):
     """What a person thinks of an answer."""
 
-    rating: Annotated[int, Field(ge=1, le=5, description="1 useless, 5 just right", examples=[4])]
+    rating: Annotated[int, Field(ge=1, le=5, strict=True, description="1 useless, 5 just right", examples=[4])]
     comment: Annotated[str, Field(max_length=2_000), Storable] = ""
 
 
