@@ -38,7 +38,11 @@ def main() -> int:
             *("--report-json-path", Path(folder) / "report.json", *given.more),
             f"{found['url']}/api/v4/openapi.json",
         ]
-        who = {"FUZZ_USERNAME": found["administrator"]["username"], "FUZZ_PASSWORD": found["administrator"]["password"]}
+        who = {
+            "PYTHONPATH": str(ROOT),
+            "FUZZ_USERNAME": found["administrator"]["username"],
+            "FUZZ_PASSWORD": found["administrator"]["password"],
+        }
         return subprocess.run(command, cwd=folder, env={**os.environ, **who}, check=False).returncode
 
 

@@ -71,11 +71,11 @@ class Policy(_Frozen):
     agent_models: Annotated[dict[_Name, _Name], Field(max_length=500)] = {}
     prices: Annotated[dict[_Name, Price], Field(max_length=500)] = {}
     platform_providers: bool = True
-    time_limit_seconds: Annotated[float, Field(ge=1, le=3600)] = 300.0
-    silence_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
-    concurrent_calls: Annotated[int, Field(ge=1, le=10_000)] = 64
-    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000)] | None = None
+    time_limit_seconds: Annotated[float, Field(ge=1, le=3600, strict=True)] = 300.0
+    silence_seconds: Annotated[float, Field(ge=1, le=3600, strict=True)] = 60.0
+    concurrent_calls: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 64
+    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _agents_keep_to_the_list(self) -> Self:
