@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, model_validator
 
 from promptcraft.kernel.outbox import Fact
+from promptcraft.kernel.texts import Number
 
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 Kind = Literal["openai", "azure"]
@@ -71,11 +72,11 @@ class Policy(_Frozen):
     agent_models: Annotated[dict[_Name, _Name], Field(max_length=500)] = {}
     prices: Annotated[dict[_Name, Price], Field(max_length=500)] = {}
     platform_providers: bool = True
-    time_limit_seconds: Annotated[float, Field(ge=1, le=3600, strict=True)] = 300.0
-    silence_seconds: Annotated[float, Field(ge=1, le=3600, strict=True)] = 60.0
-    concurrent_calls: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 64
-    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)] | None = None
+    time_limit_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 300.0
+    silence_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 60.0
+    concurrent_calls: Annotated[int, Field(ge=1, le=10_000), Number] = 64
+    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000), Number] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000), Number] | None = None
 
     @model_validator(mode="after")
     def _agents_keep_to_the_list(self) -> Self:
@@ -117,7 +118,7 @@ class ProviderAdd(_Frozen):
     api_key: _Key = SecretStr("")
     api_version: _Version | None = None
     models: _Models = {}
-    priority: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 100
+    priority: Annotated[int, Field(ge=0, le=1_000), Number] = 100
     enabled: bool = True
 
 
@@ -128,7 +129,7 @@ class ProviderChange(_Frozen):
     base_url: _Address | None = None
     api_version: _Version | None = None
     models: _Models | None = None
-    priority: Annotated[int, Field(ge=0, le=1_000, strict=True)] | None = None
+    priority: Annotated[int, Field(ge=0, le=1_000), Number] | None = None
     enabled: bool | None = None
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from promptcraft.kernel.permissions import Permission, Role
+from promptcraft.kernel.texts import Number
 
 _SAID: JsonValue = {"type": "string"}
 _UNSAID: JsonValue = {"type": "null"}
@@ -94,7 +95,7 @@ class ApiKeyRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
     permissions: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=100)] | None = None
-    expires_in_days: Annotated[int, Field(ge=1, le=366, strict=True)] = 90
+    expires_in_days: Annotated[int, Field(ge=1, le=366), Number] = 90
 
 
 class ApiKeyRotation(BaseModel):
@@ -102,7 +103,7 @@ class ApiKeyRotation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    overlap_hours: Annotated[int, Field(ge=0, le=168, strict=True)] = 24
+    overlap_hours: Annotated[int, Field(ge=0, le=168), Number] = 24
 
 
 class ApiKey(BaseModel):
