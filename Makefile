@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock up demo check test fix migration golden docs bench kills load down clean
+.PHONY: help setup lock up demo check test fix migration golden docs bench kills load fuzz down clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ kills: setup  ## kill -9 of everything at random (KILLS=200 SEED=n: the same kil
 
 load: setup  ## 200 people at once over two API processes (SECONDS=600)
 	@$(VENV)/python benchmarks/load.py --seconds $(or $(SECONDS),600)
+
+fuzz: setup  ## Try the whole API with what it allows and what it does not (SECONDS=600 EXAMPLES=20)
+	@$(VENV)/python -m tools.fuzz --seconds $(or $(SECONDS),600) --examples $(or $(EXAMPLES),20)
 
 lock: setup  ## Pin the dependencies again (UPGRADE=--upgrade: newer versions)
 	@$(VENV)/python tools/lock.py .tools/uv $(UPGRADE)

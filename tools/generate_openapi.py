@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = ROOT / "docs" / "openapi.json"
 
 # Nothing is connected before it is used, and a description uses nothing.
-_NOWHERE = {
+NOWHERE = {
     "ANALYTICS_DB_URL": "postgresql://owner@127.0.0.1:1/nowhere",
     "PROMPTCRAFT_DB_APP_URL": "postgresql://app@127.0.0.1:1/nowhere",
     "PROMPTCRAFT_DB_SYSTEM_URL": "postgresql://system@127.0.0.1:1/nowhere",
@@ -29,7 +29,7 @@ _NOWHERE = {
 def description() -> str:
     """Render the description: OpenAPI 3.1, keys sorted, two spaces."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = load_settings({**_NOWHERE, "PROMPTCRAFT_DATA_DIR": directory})
+        settings = load_settings({**NOWHERE, "PROMPTCRAFT_DATA_DIR": directory})
         schema = make_app(open_process("api", settings)).openapi()
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

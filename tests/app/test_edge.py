@@ -60,6 +60,13 @@ async def test_pages_of_other_origins_may_read_nothing(alice: Person):
     assert asked.status_code == 405
 
 
+async def test_a_method_that_a_path_does_not_know_is_told_all_that_it_knows(alice: Person):
+    answer = await alice.client.options("/api/v4/admin/models/providers/ours")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, PATCH"
+
+
 async def refused_after(platform: Platform, address: str, *forwarded: str) -> list[int]:
     client = peer(platform, address)
     return [(await client.get("/api/v4/me", headers={"X-Forwarded-For": one})).status_code for one in forwarded]

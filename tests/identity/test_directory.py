@@ -116,6 +116,12 @@ async def test_of_two_who_accept_at_once_one_does(alice: Person, nobody: httpx.A
     assert sorted(answers) == [204, 401, 401, 401]
 
 
+async def test_a_role_or_group_named_twice_is_given_once(alice: Person):
+    made = await invited(alice, roles=["analyst", "viewer", "analyst"], groups=["engineering", "engineering"])
+
+    assert (made["user"]["roles"], made["user"]["groups"]) == (["analyst", "viewer"], ["engineering"])
+
+
 async def test_an_invitation_ends_after_a_week_and_at_the_next_one(alice: Person, nobody: httpx.AsyncClient):
     first = await invited(alice)
     second = (await alice.post(f"{USERS}/{first['user']['id']}/invitation")).json()["data"]

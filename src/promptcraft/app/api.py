@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from promptcraft.app import health
 from promptcraft.app.limits import public_within_limits
-from promptcraft.app.openapi import DescribedApi
+from promptcraft.app.openapi import DescribedApi, named_as_the_function
 from promptcraft.app.parts import Parts, routers
 from promptcraft.app.process import Process
 from promptcraft.kernel.context import platform_version
@@ -47,6 +47,7 @@ def make_app(process: Process) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v4/openapi.json",
+        generate_unique_id_function=named_as_the_function,
         lifespan=lifespan,
     )
     parts = Parts.make(process)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from redis.exceptions import RedisError
@@ -76,7 +77,9 @@ async def health(request: Request, db: Db) -> Health:
     return Health(status=status, version=platform_version(), parts=parts, isolation=isolation, warnings=warnings)
 
 
-@router.get("/metrics", dependencies=[public("scraped by Prometheus; holds no tenant's data")])
+@router.get(
+    "/metrics", response_class=PlainTextResponse, dependencies=[public("scraped by Prometheus; holds no tenant's data")]
+)
 async def metrics(db: Db) -> Response:
     """This process's metrics, and how much work waits for any, in Prometheus' text format."""
     await _measure_work(db)

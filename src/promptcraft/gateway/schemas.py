@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, model_validator
 
 from promptcraft.kernel.outbox import Fact
+from promptcraft.kernel.texts import Number
 
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 Kind = Literal["openai", "azure"]
@@ -71,11 +72,11 @@ class Policy(_Frozen):
     agent_models: Annotated[dict[_Name, _Name], Field(max_length=500)] = {}
     prices: Annotated[dict[_Name, Price], Field(max_length=500)] = {}
     platform_providers: bool = True
-    time_limit_seconds: Annotated[float, Field(ge=1, le=3600)] = 300.0
-    silence_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
-    concurrent_calls: Annotated[int, Field(ge=1, le=10_000)] = 64
-    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000)] | None = None
+    time_limit_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 300.0
+    silence_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 60.0
+    concurrent_calls: Annotated[int, Field(ge=1, le=10_000), Number] = 64
+    output_tokens_per_call: Annotated[int, Field(ge=1, le=10_000_000), Number] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=10_000_000_000), Number] | None = None
 
     @model_validator(mode="after")
     def _agents_keep_to_the_list(self) -> Self:
@@ -87,8 +88,21 @@ class Policy(_Frozen):
 ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", examples=["our-vllm"])]
 _Models = Annotated[dict[_Name, _Name], Field(max_length=500)]
 _Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$", examples=["2024-10-21"])]
-_Key = Annotated[SecretStr, Field(max_length=4_000), AfterValidator(_sendable)]
-_Address = Annotated[str, Field(max_length=2_000, examples=["https://models.example.com/v1"]), AfterValidator(_web)]
+_Key = Annotated[
+    SecretStr,
+    Field(max_length=4_000, json_schema_extra={"pattern": "^[!-~]*$", "examples": ["the-key-of-the-provider"]}),
+    AfterValidator(_sendable),
+]
+_Address = Annotated[
+    str,
+    # What it cannot say of an address is refused by name.
+    Field(
+        max_length=2_000,
+        examples=["https://models.example.com/v1"],
+        json_schema_extra={"pattern": r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,4})?(/[A-Za-z0-9._~/-]*)?$"},
+    ),
+    AfterValidator(_web),
+]
 
 
 class ProviderAdd(_Frozen):
@@ -104,7 +118,7 @@ class ProviderAdd(_Frozen):
     api_key: _Key = SecretStr("")
     api_version: _Version | None = None
     models: _Models = {}
-    priority: Annotated[int, Field(ge=0, le=1_000)] = 100
+    priority: Annotated[int, Field(ge=0, le=1_000), Number] = 100
     enabled: bool = True
 
 
@@ -115,7 +129,7 @@ class ProviderChange(_Frozen):
     base_url: _Address | None = None
     api_version: _Version | None = None
     models: _Models | None = None
-    priority: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    priority: Annotated[int, Field(ge=0, le=1_000), Number] | None = None
     enabled: bool | None = None
 
 

@@ -4,15 +4,34 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from promptcraft.kernel.permissions import Permission, Role
+from promptcraft.kernel.texts import Number
+
+_SAID: JsonValue = {"type": "string"}
+_UNSAID: JsonValue = {"type": "null"}
+_WAYS_IN: list[JsonValue] = [
+    {"required": ["username", "password"], "properties": {"username": _SAID, "password": _SAID, "session": _UNSAID}},
+    {
+        "required": ["session"],
+        "properties": {"session": _SAID, **dict.fromkeys(("username", "password", "code"), _UNSAID)},
+    },
+]
 
 
 class TokenRequest(BaseModel):
     """Either a local account's username and password, or the session credential of an earlier login."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={
+            "examples": [{"username": "ada", "password": "as long as it has to be"}],
+            "oneOf": _WAYS_IN,
+        },
+    )
 
     # PostgreSQL's text holds every character but one.
     username: Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00]*$")] | None = None
@@ -76,7 +95,7 @@ class ApiKeyRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
     permissions: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=100)] | None = None
-    expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
+    expires_in_days: Annotated[int, Field(ge=1, le=366), Number] = 90
 
 
 class ApiKeyRotation(BaseModel):
@@ -84,7 +103,7 @@ class ApiKeyRotation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+    overlap_hours: Annotated[int, Field(ge=0, le=168), Number] = 24
 
 
 class ApiKey(BaseModel):

@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from promptcraft.kernel import context
 from promptcraft.kernel.actor import Actor, platform_actor
@@ -145,8 +147,11 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, ClientDisconnect):
         return await _disconnected(request, error.__cause__)
     status = HTTPStatus(error.status_code)
+    headers = error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(sorted(_methods_of(request)))}
     found = NotFound() if status == HTTPStatus.NOT_FOUND else BadRequest(status.phrase)
-    answer = problem(found, error.headers)
+    answer = problem(found, headers)
     if status != found.status:
         body: dict[str, Any] = {
             "type": "about:blank",
@@ -157,8 +162,18 @@ async def _http_exception(request: Request, error: Exception) -> Response:
             "request_id": context.current().request_id,
             "next_step": found.next_step,
         }
-        return JSONResponse(body, status.value, error.headers, MEDIA_TYPE)
+        return JSONResponse(body, status.value, headers, MEDIA_TYPE)
     return answer
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All that a path knows: the router names those of the first route that has it."""
+    fitting = (one for one in iter_route_contexts(request.app.routes) if _leads(one.path_format, request.url.path))
+    return {method for route in fitting for method in route.methods or ()}
+
+
+def _leads(template: str | None, path: str) -> bool:
+    return template is not None and compile_path(template)[0].match(path) is not None
 
 
 async def _disconnected(request: Request, error: Exception) -> Response:

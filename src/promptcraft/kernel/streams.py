@@ -15,11 +15,17 @@ from promptcraft.kernel.happenings import Happening
 MEDIA_TYPE = "text/event-stream"
 STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"),
                   (b"x-accel-buffering", b"no")]  # fmt: skip
+# How the description of the API shows an event of a stream.
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 # For the description of a route that answers with a stream, beside its `response_class=Response`.
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`progress` events, then one `end`; the data of each is what the status route answers",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": EVENT}},
     },
     204: {"description": "There is nothing after the `Last-Event-ID`, and nothing more to come"},
 }

@@ -1,8 +1,8 @@
-"""Text from outside, as PostgreSQL can keep it: it holds every character but U+0000."""
+"""Text from outside, as PostgreSQL can keep it: it holds every character but U+0000. And numbers, as they were sent."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 
 def storable(text: str) -> str:
@@ -19,3 +19,13 @@ def _refuse_nul(text: str) -> str:
 # What a person wrote is taken as it stands or not at all. After the other constraints, which are of a plain string.
 Storable = AfterValidator(_refuse_nul)
 Quoted = Annotated[str, AfterValidator(storable)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("must be a number")
+    return value
+
+
+# Of a body's numbers, beside their bounds: without it `true` is 1 and "5" is 5.
+Number = BeforeValidator(_number)

@@ -18,6 +18,7 @@ from promptcraft.kernel.permissions import Permission
 from promptcraft.kernel.problems import problem_answer
 from promptcraft.kernel.repeats import GivenOnce, RepeatableRoute, done_once
 from promptcraft.kernel.streams import (
+    EVENT,
     MEDIA_TYPE,
     STREAMED,
     LastEventId,
@@ -41,7 +42,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `Accept: text/event-stream`, its parts as they come: `execution` with its id, "
         "`agent` where one is asked, `passages` that its answer will stand on, `delta` with more words, `withdrawn` "
         "where those so far do not count, and `end` with this very body, or `problem`",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": EVENT}},
     }
 }
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from promptcraft.kernel.outbox import Fact
-from promptcraft.kernel.texts import Quoted, Storable, storable
+from promptcraft.kernel.texts import Number, Quoted, Storable, storable
 from promptcraft.registry import ServerName
 from promptcraft.runtime import Environment
 
@@ -52,7 +52,7 @@ class Asked(_Given):
     session_id: UUID | None = None
     agent: ServerName | None = None
     environment: Environment | None = None
-    time_limit_seconds: Annotated[float, Field(ge=0.1, le=120)] = 30.0
+    time_limit_seconds: Annotated[float, Field(ge=0.1, le=120), Number] = 30.0
 
 
 class Citation(_Told):
@@ -164,7 +164,7 @@ class ExecutionEntry(_Told):
 class FeedbackGiven(_Given):
     """What a person thinks of an answer."""
 
-    rating: Annotated[int, Field(ge=1, le=5, description="1 useless, 5 just right", examples=[4])]
+    rating: Annotated[int, Field(ge=1, le=5, description="1 useless, 5 just right", examples=[4]), Number]
     comment: Annotated[str, Field(max_length=2_000), Storable] = ""
 
 

@@ -79,10 +79,10 @@ async def add_account(
     if await session.scalar(statement) is None:
         raise NameTaken(f"There is a user {username} already.")
     await audit.record(session, actor, USER_ADDED, resource=user_id, username=canonical_username(username))
-    for role in roles:
+    for role in dict.fromkeys(roles):
         session.add(RoleBindingRow(org_id=actor.org_id, role=role, user_id=user_id, created_at=now))
         await audit.record(session, actor, ROLE_BOUND, resource=user_id, role=role)
-    for group in groups:
+    for group in dict.fromkeys(groups):
         await join_group(session, actor, user_id, group)
     return user_id
 
