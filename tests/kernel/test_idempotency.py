@@ -30,6 +30,9 @@ WITHOUT_KEY = {
     "/api/v4/admin/users": "the answer holds a one-time invitation",
     "/api/v4/admin/users/{user_id}/invitation": "likewise",
     "/api/v4/admin/organizations": "likewise",
+    "/api/v4/admin/agents/creation/{creation_id}/cancel": "makes nothing; what is cancelled stays so",
+    "/api/v4/admin/agents/{name}/repository": "a stream; what main has already is refused as such",
+    "/api/v4/admin/organizations/{org_id}/offboard": "an organisation leaves once; the second request is told so",
 }
 
 
