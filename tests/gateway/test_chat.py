@@ -252,11 +252,17 @@ async def test_unusable_request_names_what_is_wrong_and_reaches_no_provider(alic
     assert await alice.events() == [REQUEST_INVALID.id]
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"model": "m", "messages": [' + b"[" * 2000])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"model": "m", "messages": ['])
 async def test_body_that_is_no_json_is_refused(alice, content):
     answer = await alice.client.post(CHAT, content=content)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_body_that_is_nested_without_end_is_refused(alice):
+    answer = await alice.client.post(CHAT, content=b'{"model": "m", "messages": [' + b"[" * 2000)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
 async def test_caller_without_a_token_is_told_as_an_openai_client_expects(nobody):

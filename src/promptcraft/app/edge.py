@@ -51,21 +51,28 @@ class _Edge:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self._app(scope, _shallow(receive) if _is_json(scope) else receive, answering)
+        await self._app(scope, _shallow(receive) if _may_be_json(scope) else receive, answering)
 
 
-def _is_json(scope: Scope) -> bool:
-    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"json")
-    return b"json" in kind.lower()
+def _may_be_json(scope: Scope) -> bool:
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), None)
+    return kind is None or b"json" in kind.lower()
 
 
 def _shallow(receive: Receive) -> Receive:
     """Refuses a body that is nested so deep that whoever walks it could run out of stack."""
     depth = _Depth()
+    looked = False
+    is_json = True
 
     async def receiving() -> Message:
+        nonlocal looked, is_json
         message = await receive()
-        if depth.after(message.get("body", b"")) > _DEEPEST:
+        part = message.get("body", b"")
+        if part and not looked:
+            # An archive without a type is none, whatever brackets it has.
+            looked, is_json = True, part.lstrip()[:1] in (b"[", b"{")
+        if is_json and depth.after(part) > _DEEPEST:
             raise BadRequest(f"The body is nested more than {_DEEPEST} deep.")
         return message
 
