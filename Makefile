@@ -50,8 +50,8 @@ kills: setup  ## kill -9 of everything at random (KILLS=200 SEED=n: the same kil
 load: setup  ## 200 people at once over two API processes (SECONDS=600)
 	@$(VENV)/python benchmarks/load.py --seconds $(or $(SECONDS),600)
 
-fuzz: setup  ## Try the whole API with what it allows and what it does not (SECONDS=600 EXAMPLES=20)
-	@$(VENV)/python -m tools.fuzz --seconds $(or $(SECONDS),600) --examples $(or $(EXAMPLES),20)
+fuzz: setup  ## Try the whole API with what it allows and what it does not (SECONDS=1200 EXAMPLES=10)
+	@$(VENV)/python -m tools.fuzz --seconds $(or $(SECONDS),1200) --examples $(or $(EXAMPLES),10)
 
 lock: setup  ## Pin the dependencies again (UPGRADE=--upgrade: newer versions)
 	@$(VENV)/python tools/lock.py .tools/uv $(UPGRADE)

@@ -89,13 +89,22 @@ async def test_conditions_narrow_down_together(alice: Person, person):
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 0}, {"limit": 501}, {"actor": "bob"}, {"since": "yesterday"}, {"request_id": "a\0b"}, {"other": "1"}],
+    [
+        *({"limit": 0}, {"limit": 501}, {"actor": "bob"}, {"request_id": "a\0b"}, {"other": "1"}),
+        *({"since": "yesterday"}, {"since": "1767600000"}, {"since": "2026-01-05"}, {"until": "2026-01-05T09:00:00"}),
+    ],
 )
 async def test_a_query_that_makes_no_sense_is_a_bad_request(alice: Person, query: dict[str, str]):
     answer = await alice.get(PATH, **query)
 
     assert answer.status_code == 400
     assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("moment", ["2026-01-05T09:00:00.123456789z", "0001-01-01T00:00:00+05:00"])
+async def test_events_are_asked_for_since_any_moment_that_there_was(alice: Person, moment: str):
+    assert await ids(alice, since=moment)
+    assert await ids(alice, until="9999-12-31T23:59:59-05:00")
 
 
 async def test_another_organisation_sees_nothing_of_it(alice: Person, stranger: Person):

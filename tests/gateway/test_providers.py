@@ -282,3 +282,11 @@ async def test_policy_whose_agents_use_what_is_not_allowed_is_refused(alice):
 
     assert answer.status_code == 422
     assert "gpt-4o-mini" in answer.text
+
+
+@pytest.mark.parametrize("said", [0, 1, "yes", "true"])
+async def test_what_only_looks_like_true_or_false_is_refused(alice, said):
+    answer = await alice.client.put(POLICY, json={"platform_providers": said}, headers=ANY_STATE)
+
+    assert answer.status_code == 422
+    assert "platform_providers" in answer.text

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from promptcraft.kernel.jobs import StepView
 from promptcraft.kernel.texts import Storable
@@ -75,7 +75,7 @@ class ResourceLimits(_Body):
 class DeploymentConfig(_Body):
     environment: Environment = "development"
     resource_limits: ResourceLimits = ResourceLimits()
-    auto_deploy: bool = False
+    auto_deploy: StrictBool = False
 
 
 class IntegrationConfig(_Body):
@@ -300,7 +300,7 @@ class EvaluationRequest(_Body):
 
     questions: Annotated[tuple[AskedQuestion, ...], Field(min_length=1, max_length=MOST_QUESTIONS)]
     environment: Environment | None = None
-    calibrate: bool = False
+    calibrate: StrictBool = False
 
 
 class AgentEvaluation(BaseModel):

@@ -1,12 +1,25 @@
 """An event as it is read: §5.4 of the specification, with what is added to it."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from promptcraft.kernel.pages import MOST
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+def _said_in_full(given: object) -> object:
+    """Neither seconds since 1970 nor a time of no zone, which pydantic would take as well."""
+    if isinstance(given, str) and not _MOMENT.fullmatch(given):
+        raise ValueError("say date, time and zone, as in 2026-01-05T09:00:00Z")
+    return given
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_said_in_full)]
 
 
 class _Part(BaseModel):
@@ -77,8 +90,8 @@ class AuditQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    since: Annotated[datetime | None, Field(description="not older than this")] = None
-    until: Annotated[datetime | None, Field(description="older than this")] = None
+    since: Annotated[Moment | None, Field(description="not older than this: date, time and zone (RFC 3339)")] = None
+    until: Annotated[Moment | None, Field(description="older than this: date, time and zone (RFC 3339)")] = None
     actor: Annotated[UUID | None, Field(description="id of the user who acted")] = None
     action: Annotated[str | None, Field(max_length=100, description="operation: agent.create, or agent.*")] = None
     request_id: Annotated[

@@ -1,7 +1,7 @@
 """Reading the log."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -43,9 +43,9 @@ async def all_events(session: AsyncSession, actor: Actor) -> AsyncIterator[Audit
 def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.since is not None:
-        conditions.append(AuditEventRow.occurred_at >= _aware(query.since))
+        conditions.append(AuditEventRow.occurred_at >= query.since)
     if query.until is not None:
-        conditions.append(AuditEventRow.occurred_at < _aware(query.until))
+        conditions.append(AuditEventRow.occurred_at < query.until)
     if query.actor is not None:
         conditions.append(AuditEventRow.user_id == query.actor)
     if query.request_id is not None:
@@ -64,10 +64,6 @@ def _time_of(request_id: str) -> datetime | None:
         return time_of(UUID(request_id))
     except ValueError:  # background work names itself by a word
         return None
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _opened(org_id: UUID, document: dict[str, Any]) -> AuditEvent:

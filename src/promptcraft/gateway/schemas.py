@@ -7,7 +7,16 @@ from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StrictBool,
+    model_validator,
+)
 
 from promptcraft.kernel.outbox import Fact
 from promptcraft.kernel.texts import Number
@@ -71,7 +80,7 @@ class Policy(_Frozen):
     allowed_models: Annotated[tuple[_Name, ...], Field(max_length=500)] | None = None
     agent_models: Annotated[dict[_Name, _Name], Field(max_length=500)] = {}
     prices: Annotated[dict[_Name, Price], Field(max_length=500)] = {}
-    platform_providers: bool = True
+    platform_providers: StrictBool = True
     time_limit_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 300.0
     silence_seconds: Annotated[float, Field(ge=1, le=3600), Number] = 60.0
     concurrent_calls: Annotated[int, Field(ge=1, le=10_000), Number] = 64
@@ -119,7 +128,7 @@ class ProviderAdd(_Frozen):
     api_version: _Version | None = None
     models: _Models = {}
     priority: Annotated[int, Field(ge=0, le=1_000), Number] = 100
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class ProviderChange(_Frozen):
@@ -130,7 +139,7 @@ class ProviderChange(_Frozen):
     api_version: _Version | None = None
     models: _Models | None = None
     priority: Annotated[int, Field(ge=0, le=1_000), Number] | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
 
 class KeyRotation(_Frozen):

@@ -51,7 +51,10 @@ def audit_events(
     limit: int | None = None,
     platform: bool = False,
 ) -> Call[list[AuditEvent]]:
-    """The organisation's own events, the newest first; with `platform` those that belong to no organisation."""
+    """The organisation's own events, the newest first; with `platform` those that belong to no organisation.
+
+    `since` and `until` have a zone: without one they are refused.
+    """
     query = {
         "since": since.isoformat() if since else None,
         "until": until.isoformat() if until else None,
