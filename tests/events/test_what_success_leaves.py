@@ -3,13 +3,20 @@
 Generated from the routes; a new one needs a request that succeeds in tests/events/successes.py.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from starlette.requests import ClientDisconnect
 
+from promptcraft.app.up.servers import Urls
 from promptcraft.kernel.audit import Outcome
+from promptcraft.kernel.audit.catalogue.kernel import REQUEST_INVALID
+from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_DISCONNECTED
 from tests.agents.conftest import host as host
 from tests.agents.conftest import uploaded, work
 from tests.conftest import Platform
@@ -18,7 +25,11 @@ from tests.events.test_every_mutating_route import DOORS, left
 from tests.gateway.provider import FakeProvider, running
 from tests.mcp_servers import short_directory
 from tests.orchestrator.conftest import Agents
-from tests.people import Person, arrive
+from tests.people import arrive
+from tests.tenants.conftest import Estate
+
+OF_AGENTS = [one for one in SUCCESSES if "/agents/{name}" in one.operation]
+OTHERS = [one for one in SUCCESSES if one not in OF_AGENTS]
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +47,9 @@ def settings_given(provider: FakeProvider) -> dict[str, str]:
     }
 
 
-async def _have_agents(platform: Platform, mighty: Person, world: World) -> None:
-    """The agents of BUILT and of RUNNING, at once."""
-    for name in (*BUILT, *RUNNING):
-        body = {"agent_spec": world.spec(name), "deployment_config": {"auto_deploy": name in RUNNING}}
-        await world.did("POST", "/api/v4/admin/agents/create", json=body)
-    await work(platform)
-    for name in RUNNING:
-        shown = await world.did("GET", f"/api/v4/admin/agents/{name}")
-        assert shown["status"] == "running", shown
-
-
 @pytest.fixture(scope="module")
 async def world(
-    platform: Platform, provider: FakeProvider, host: None, tmp_path_factory: pytest.TempPathFactory
+    platform: Platform, provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     async with short_directory() as directory, AsyncExitStack() as leaving:
         mighty = await arrive(
@@ -59,9 +59,20 @@ async def world(
         agents = Agents(platform.db, platform.acme, directory, leaving)
         await agents.start("desk")
         clones: Path = tmp_path_factory.mktemp("clones")
-        made = World(platform, mighty, agents, provider.address, await uploaded(mighty), clones, leaving)
-        await _have_agents(platform, mighty, made)
-        yield made
+        yield World(platform, mighty, agents, provider.address, await uploaded(mighty), clones, leaving)
+
+
+@pytest.fixture(scope="module")
+async def world_with_agents(platform: Platform, world: World, host: None) -> World:
+    """The agents of BUILT and of RUNNING are there, made at once."""
+    for name in (*BUILT, *RUNNING):
+        body = {"agent_spec": world.spec(name), "deployment_config": {"auto_deploy": name in RUNNING}}
+        await world.did("POST", "/api/v4/admin/agents/create", json=body)
+    await work(platform)
+    for name in RUNNING:
+        shown = await world.did("GET", f"/api/v4/admin/agents/{name}")
+        assert shown["status"] == "running", shown
+    return world
 
 
 async def ask(world: World, operation: str, asking: Asking) -> tuple[int, str]:
@@ -90,11 +101,76 @@ def test_what_is_tried_is_what_the_catalogue_lists(operation: str):
     assert {one for leaves in tried for one in leaves} <= expected | set(event.besides)
 
 
-@pytest.mark.parametrize("success", SUCCESSES, ids=str)
-@pytest.mark.timeout(60)
-async def test_success_leaves_what_the_catalogue_lists_for_it(success: Success, platform: Platform, world: World):
-    async with success.prepare(world) as asking:
+async def leaves_that(success: Success, world: World) -> None:
+    async with asyncio.timeout(60), success.prepare(world) as asking:
         status, request_id = await ask(world, success.operation, asking)
 
         assert 200 <= status < 300
-        assert tuple(sorted(await left(platform, request_id))) == success.leaves
+        assert tuple(sorted(await left(world.platform, request_id))) == success.leaves
+
+
+@pytest.mark.parametrize("success", OTHERS, ids=str)
+async def test_success_leaves_what_the_catalogue_lists_for_it(success: Success, world: World):
+    await leaves_that(success, world)
+
+
+@pytest.mark.parametrize("success", OF_AGENTS, ids=str)
+async def test_success_with_an_agent_leaves_what_the_catalogue_lists_for_it(success: Success, world_with_agents: World):
+    await leaves_that(success, world_with_agents)
+
+
+async def hangs_up(world: World, operation: str, asking: Asking) -> tuple[int, str]:
+    """Send the whole request and close at once; gives the status that nobody gets, and the id of the request."""
+    method, path = operation.split(" ", 1)
+    client = asking.client or world.mighty.client
+    built = client.build_request(
+        method, path.format_map(asking.path), json=asking.body, content=asking.content, headers=asking.headers
+    )
+    coming = iter([{"type": "http.request", "body": built.read(), "more_body": False}])
+    heads: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(coming, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            heads.append(message)
+        raise OSError("the connection is closed")
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": method,
+        "scheme": "http", "path": built.url.path, "raw_path": built.url.raw_path, "root_path": "", "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in built.headers.raw], "client": ("192.0.2.7", 4711),
+        "server": ("promptcraft.test", 80),
+    }  # fmt: skip
+    with suppress(OSError, ClientDisconnect):
+        await world.platform.asgi(scope, receive, send)
+    return heads[0]["status"], dict(heads[0]["headers"])[b"x-request-id"].decode()
+
+
+@pytest.fixture(scope="module")
+def estate(urls: Urls, platform: Platform) -> Iterator[Estate]:
+    engine = create_engine(urls.owner)
+    yield Estate(engine, platform.process.settings.core.data_dir, platform.acme)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("success", OTHERS, ids=str)
+async def test_who_hangs_up_after_asking_has_it_done_once_or_not_at_all(success: Success, world: World, estate: Estate):
+    """What was done is told in the log, once; where nothing was, the log tells of the hanging up at most."""
+    event = DOORS[success.operation].event
+    assert event is not None
+    async with asyncio.timeout(60), success.prepare(world) as asking:
+        before = _without_log(estate)
+        _, request_id = await hangs_up(world, success.operation, asking)
+
+        ended = tuple(sorted(await left(world.platform, request_id)))
+        assert ended in (success.leaves, event.leaves(Outcome.DISCONNECT), ())
+        if ended != success.leaves and event.leaves(Outcome.DISCONNECT) == (REQUEST_INVALID.id,):
+            assert _without_log(estate) == before
+        if success.operation == "POST /api/v4/execute":
+            assert ended == (EXECUTION_DISCONNECTED.id,)
+
+
+def _without_log(estate: Estate) -> dict[str, Any]:
+    return {name: found for name, found in estate.state().items() if name != "audit.event"}
