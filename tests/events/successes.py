@@ -68,7 +68,11 @@ class World:
         return str((await found_organisation(self.platform.db, slug, slug)).id), slug
 
     def own_provider(self) -> dict[str, Any]:
-        given = {"name": f"provider-{next(_numbers)}", "base_url": f"{self.provider}/v1", "models": ["gpt-4o"]}
+        given = {
+            "name": f"provider-{next(_numbers)}",
+            "base_url": f"{self.provider}/v1",
+            "models": {"gpt-4o": "gpt-4o"},
+        }
         return {**given, "api_key": "secret"}
 
     async def added_provider(self) -> dict[str, str]:
@@ -226,7 +230,7 @@ async def _remove_a_second_factor_with_a_recovery_code(world: World) -> Askings:
     yield Asking(body={"code": codes[0]}, client=somebody.client)
 
 
-@success("POST /api/v4/admin/users", i.USER_ADDED, i.USER_INVITED)
+@success("POST /api/v4/admin/users", i.USER_ADDED, i.ROLE_BOUND, i.USER_INVITED)
 async def _invite(world: World) -> Askings:
     yield Asking(body={"username": f"invited-{next(_numbers)}"})
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from starlette.requests import ClientDisconnect
 
 from promptcraft.app.up.servers import Urls
 from promptcraft.kernel.audit import Outcome
 from promptcraft.kernel.audit.catalogue.kernel import REQUEST_INVALID
 from promptcraft.kernel.audit.catalogue.orchestrator import EXECUTION_DISCONNECTED
+from promptcraft.kernel.db import system_unit_of_work
+from promptcraft.kernel.ids import new_id
 from tests.agents.conftest import host as host
 from tests.agents.conftest import uploaded, work
 from tests.conftest import Platform
@@ -119,22 +121,21 @@ async def test_success_with_an_agent_leaves_what_the_catalogue_lists_for_it(succ
     await leaves_that(success, world_with_agents)
 
 
-async def hangs_up(world: World, operation: str, asking: Asking) -> tuple[int, str]:
-    """Send the whole request and close at once; gives the status that nobody gets, and the id of the request."""
+async def hangs_up(world: World, operation: str, asking: Asking) -> tuple[int, ...]:
+    """Send the whole request and close at once; gives the events that it left, in ascending order."""
+    mark = str(new_id())
     method, path = operation.split(" ", 1)
     client = asking.client or world.mighty.client
     built = client.build_request(
-        method, path.format_map(asking.path), json=asking.body, content=asking.content, headers=asking.headers
-    )
+        method, path.format_map(asking.path), json=asking.body, content=asking.content,
+        headers={**asking.headers, "X-Request-ID": mark},
+    )  # fmt: skip
     coming = iter([{"type": "http.request", "body": built.read(), "more_body": False}])
-    heads: list[Any] = []
 
     async def receive() -> dict[str, Any]:
         return next(coming, {"type": "http.disconnect"})
 
     async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            heads.append(message)
         raise OSError("the connection is closed")
 
     scope = {
@@ -145,7 +146,12 @@ async def hangs_up(world: World, operation: str, asking: Asking) -> tuple[int, s
     }  # fmt: skip
     with suppress(OSError, ClientDisconnect):
         await world.platform.asgi(scope, receive, send)
-    return heads[0]["status"], dict(heads[0]["headers"])[b"x-request-id"].decode()
+    async with system_unit_of_work(world.platform.db) as session:
+        found = await session.scalars(
+            text("select catalogue_id from audit.event where canonical::json #>> '{context,correlation_id}' = :mark"),
+            {"mark": mark},
+        )
+        return tuple(sorted(found))
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +168,9 @@ async def test_who_hangs_up_after_asking_has_it_done_once_or_not_at_all(success:
     assert event is not None
     async with asyncio.timeout(60), success.prepare(world) as asking:
         before = _without_log(estate)
-        _, request_id = await hangs_up(world, success.operation, asking)
 
-        ended = tuple(sorted(await left(world.platform, request_id)))
+        ended = await hangs_up(world, success.operation, asking)
+
         assert ended in (success.leaves, event.leaves(Outcome.DISCONNECT), ())
         if ended != success.leaves and event.leaves(Outcome.DISCONNECT) == (REQUEST_INVALID.id,):
             assert _without_log(estate) == before
