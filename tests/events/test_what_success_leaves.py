@@ -180,3 +180,12 @@ async def test_who_hangs_up_after_asking_has_it_done_once_or_not_at_all(success:
 
 def _without_log(estate: Estate) -> dict[str, Any]:
     return {name: found for name, found in estate.state().items() if name != "audit.event"}
+
+
+async def test_an_organisation_without_its_administrator_is_not_founded(world: World):
+    body = {"slug": "headless", "name": "Headless", "administrator": world.mighty.name}
+    answer = await world.mighty.post("/api/v4/admin/organizations", body)
+
+    assert answer.status_code == 409
+    assert await left(world.platform, answer.headers["x-request-id"]) == (REQUEST_INVALID.id,)
+    assert "headless" not in (await world.mighty.get("/api/v4/admin/organizations", limit=200)).text
