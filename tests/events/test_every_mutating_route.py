@@ -30,10 +30,8 @@ for router in routers():
             if route.dependant.body_params:
                 BODIES[f"{method} {route.path}"] = "application/json"
 # They read their bodies themselves.
-BODIES |= {
-    "POST /api/v4/admin/knowledge/uploads": "application/gzip",
-    "POST /api/v4/models/v1/chat/completions": "application/json",
-}
+BODIES["POST /api/v4/admin/knowledge/uploads"] = "application/gzip"
+BODIES["POST /api/v4/models/v1/chat/completions"] = "application/json"
 # Nobody is anybody there, so nobody can lack a permission.
 OF_PEOPLE = [operation for operation, door in DOORS.items() if door.permission is not None]
 HUNG_UP = 499

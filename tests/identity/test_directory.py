@@ -89,12 +89,13 @@ async def put(somebody: Person, path: str, body: Any) -> httpx.Response:
 
 
 async def test_who_is_invited_sets_a_password_once_and_signs_in(alice: Person, nobody: httpx.AsyncClient, left):
-    made = await invited(alice, roles=["developer"], groups=["engineering"])
+    group = unused()
+    made = await invited(alice, roles=["developer"], groups=[group])
     name = made["user"]["username"]
     assert (made["user"]["invited"], made["user"]["roles"], made["user"]["groups"]) == (
         True,
         ["developer"],
-        ["engineering"],
+        [group],
     )
     assert await signs_in(nobody, name) == 401
 
@@ -103,7 +104,7 @@ async def test_who_is_invited_sets_a_password_once_and_signs_in(alice: Person, n
     assert await accept(nobody, made["invitation"], "another password of theirs") == 401
 
     assert (await alice.get(f"{USERS}/{made['user']['id']}")).json()["data"]["invited"] is False
-    added = [USER_ADDED.id, ROLE_BOUND.id, GROUP_JOINED.id, USER_INVITED.id]
+    added = [USER_ADDED.id, ROLE_BOUND.id, GROUP_MADE.id, GROUP_JOINED.id, USER_INVITED.id]
     accepted = [PASSWORD_SET.id, INVITATION_ACCEPTED.id, INVITATION_REFUSED.id]
     assert [event for event in await left() if event > 2009] == [*added, *accepted]
 

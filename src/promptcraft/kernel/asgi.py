@@ -3,6 +3,7 @@
 import math
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry import propagate
@@ -37,7 +38,9 @@ class RequestContext:
                 answer["status"] = message["status"]
                 earned = {"x-request-id": work.request_id, **work.answer_headers}.items()
                 message["headers"] = [*message["headers"], *((name.encode(), text.encode()) for name, text in earned)]
-            await send(message)
+            # Whoever asked has hung up: what they asked for is done and in the log, and there is nobody to tell.
+            with suppress(OSError):
+                await send(message)
 
         parent = propagate.extract(headers)
         with enter(work), tracer().start_as_current_span("http", context=parent, kind=SpanKind.SERVER) as span:

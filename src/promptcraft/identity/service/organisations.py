@@ -16,7 +16,7 @@ from promptcraft.identity.schemas import (
     UserInvitation,
 )
 from promptcraft.identity.service import invitations
-from promptcraft.identity.service.people import found_organisation
+from promptcraft.identity.service.people import found_own
 from promptcraft.identity.service.revocation import revoke
 from promptcraft.identity.tables import (
     ApiKeyRow,
@@ -37,6 +37,7 @@ from promptcraft.kernel.audit.catalogue.identity import (
     ORGANISATION_SUSPENDED,
 )
 from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
+from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.jobs import job_view
 from promptcraft.kernel.pages import Page
 from promptcraft.kernel.permissions import Role, permissions_of
@@ -55,10 +56,11 @@ async def organisations(db: Database, page: Page) -> list[OrganisationEntry]:
 
 async def found(db: Database, actor: Actor, request: OrganisationFounding) -> tuple[Organisation, Invitation]:
     """Make an organisation and invite its first administrator. Raises NameTaken."""
-    organisation = await found_organisation(db, request.slug, request.name)
     invitation = UserInvitation(username=request.administrator, roles=(Role.ADMIN,))
-    async with unit_of_work(db, _there(actor, organisation.id)) as session:
-        return organisation, await invitations.invite(session, _there(actor, organisation.id), invitation)
+    there = _there(actor, new_id())
+    async with unit_of_work(db, there) as session:
+        organisation = await found_own(session, there, request.slug, request.name)
+        return organisation, await invitations.invite(session, there, invitation)
 
 
 async def suspend(db: Database, actor: Actor, org_id: UUID) -> OrganisationEntry:

@@ -23,6 +23,7 @@ from promptcraft.kernel import audit, clock
 from promptcraft.kernel.actor import Actor, platform_actor
 from promptcraft.kernel.audit.catalogue.identity import (
     GROUP_JOINED,
+    GROUP_MADE,
     ORGANISATION_FOUNDED,
     PASSWORD_SET,
     ROLE_BOUND,
@@ -44,14 +45,18 @@ def canonical_username(username: str) -> str:
 
 async def found_organisation(db: Database, slug: str, name: str) -> Organisation:
     """Make an organisation. Raises NameTaken."""
-    org_id = new_id()
-    actor = platform_actor(current().request_id, org_id)
+    actor = platform_actor(current().request_id, new_id())
     async with unit_of_work(db, actor) as session:
-        row = {"org_id": org_id, "slug": slug, "name": name, "active": True, "created_at": clock.now()}
-        statement = insert(OrganisationRow).values(row).on_conflict_do_nothing().returning(OrganisationRow.org_id)
-        if await session.scalar(statement) is None:
-            raise NameTaken(f"There is an organisation {slug} already.")
-        await audit.record(session, actor, ORGANISATION_FOUNDED, resource=org_id, slug=slug)
+        return await found_own(session, actor, slug, name)
+
+
+async def found_own(session: AsyncSession, actor: Actor, slug: str, name: str) -> Organisation:
+    """Make the organisation that the actor acts in. Raises NameTaken."""
+    row = {"org_id": actor.org_id, "slug": slug, "name": name, "active": True, "created_at": clock.now()}
+    statement = insert(OrganisationRow).values(row).on_conflict_do_nothing().returning(OrganisationRow.org_id)
+    if await session.scalar(statement) is None:
+        raise NameTaken(f"There is an organisation {slug} already.")
+    await audit.record(session, actor, ORGANISATION_FOUNDED, resource=actor.org_id, slug=slug)
     return Organisation.model_validate(row)
 
 
@@ -94,6 +99,7 @@ async def join_group(session: AsyncSession, actor: Actor, user_id: UUID, name: s
         group_id = new_id()
         session.add(GroupRow(org_id=actor.org_id, id=group_id, name=name, created_at=clock.now()))
         await session.flush()
+        await audit.record(session, actor, GROUP_MADE, resource=name)
     session.add(GroupMemberRow(org_id=actor.org_id, group_id=group_id, user_id=user_id))
     await audit.record(session, actor, GROUP_JOINED, resource=user_id, group=name)
 

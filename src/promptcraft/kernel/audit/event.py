@@ -31,8 +31,9 @@ class Event:
     """One auditable action.
 
     `name` is `subject.action`; `sentence` names {actor}, {resource} and the event's own values; `outcomes` lists the
-    ids of the events that each outcome of the action leaves (kernel's general ones unless said otherwise); `personal`
-    names the values that belong to a person and are sealed inside the record.
+    ids of the events that each outcome of the action leaves (kernel's general ones unless said otherwise); `besides`
+    lists those that a success may leave beside them, or in their place, one for each thing that was asked for with it;
+    `personal` names the values that belong to a person and are sealed inside the record.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Event:
     sensitive: bool = False
     compliance_flags: tuple[str, ...] = ()
     outcomes: Mapping[Outcome, tuple[int, ...]] = field(default_factory=dict[Outcome, tuple[int, ...]])
+    besides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         known = _catalogue.setdefault(self.id, self)

@@ -1,5 +1,6 @@
 """The Agent Factory's events."""
 
+from promptcraft.kernel.audit.catalogue import registry, runtime
 from promptcraft.kernel.audit.event import Event
 
 CREATION_REQUESTED = Event(
@@ -45,6 +46,7 @@ AGENT_DELETED = Event(
     name="agent.delete",
     sentence="{actor} deleted the agent {resource}",
     severity="warning",
+    besides=(registry.SERVER_UNREGISTERED.id, runtime.INSTANCE_UNDESIRED.id),
 )
 KNOWLEDGE_UPLOADED = Event(
     id=3008,

@@ -2,12 +2,28 @@
 
 from promptcraft.kernel.audit.event import Event
 
+SESSION_RENEWED = Event(
+    id=2004,
+    name="session.renew",
+    sentence="{actor} took a new access token for session {resource}",
+    type="authentication",
+    category="security",
+)
+RECOVERY_CODE_USED = Event(
+    id=2063,
+    name="recovery_code.use",
+    sentence="{actor} used a recovery code; {left} are left",
+    type="authentication",
+    category="security",
+    severity="warning",
+)
 LOGIN_SUCCEEDED = Event(
     id=2001,
     name="login.succeed",
     sentence="{actor} signed in",
     type="authentication",
     category="security",
+    besides=(SESSION_RENEWED.id, RECOVERY_CODE_USED.id),
 )
 LOGIN_FAILED = Event(
     id=2002,
@@ -28,13 +44,6 @@ LOGIN_THROTTLED = Event(
     severity="warning",
     status="failure",
     personal=frozenset({"username"}),
-)
-SESSION_RENEWED = Event(
-    id=2004,
-    name="session.renew",
-    sentence="{actor} took a new access token for session {resource}",
-    type="authentication",
-    category="security",
 )
 SESSION_REFUSED = Event(
     id=2005,
@@ -68,12 +77,6 @@ CREDENTIAL_REVOKED = Event(
     type="authentication",
     category="security",
 )
-ORGANISATION_FOUNDED = Event(
-    id=2010,
-    name="organisation.found",
-    sentence="{actor} founded the organisation {slug}",
-    category="security",
-)
 USER_ADDED = Event(
     id=2011,
     name="user.add",
@@ -81,31 +84,10 @@ USER_ADDED = Event(
     category="security",
     personal=frozenset({"username"}),
 )
-ROLE_BOUND = Event(
-    id=2012,
-    name="role.bind",
-    sentence="{actor} gave the role {role} to {resource}",
-    type="authorization",
-    category="security",
-)
-GROUP_JOINED = Event(
-    id=2013,
-    name="group.join",
-    sentence="{actor} put {resource} into the group {group}",
-    type="authorization",
-    category="security",
-)
 ROLE_UNBOUND = Event(
     id=2015,
     name="role.unbind",
     sentence="{actor} took the role {role} from {resource}",
-    type="authorization",
-    category="security",
-)
-GROUP_LEFT = Event(
-    id=2016,
-    name="group.leave",
-    sentence="{actor} took {resource} out of the group {group}",
     type="authorization",
     category="security",
 )
@@ -115,6 +97,44 @@ GROUP_MADE = Event(
     sentence="{actor} made the group {resource}",
     type="authorization",
     category="security",
+)
+ROLE_BOUND = Event(
+    id=2012,
+    name="role.bind",
+    sentence="{actor} gave the role {role} to {resource}",
+    type="authorization",
+    category="security",
+    besides=(ROLE_UNBOUND.id, GROUP_MADE.id),
+)
+GROUP_LEFT = Event(
+    id=2016,
+    name="group.leave",
+    sentence="{actor} took {resource} out of the group {group}",
+    type="authorization",
+    category="security",
+)
+GROUP_JOINED = Event(
+    id=2013,
+    name="group.join",
+    sentence="{actor} put {resource} into the group {group}",
+    type="authorization",
+    category="security",
+    besides=(GROUP_LEFT.id, GROUP_MADE.id),
+)
+USER_INVITED = Event(
+    id=2040,
+    name="user.invite",
+    sentence="{actor} made a one-time invitation for {resource}",
+    type="authentication",
+    category="security",
+    besides=(USER_ADDED.id, ROLE_BOUND.id, GROUP_JOINED.id, GROUP_MADE.id),
+)
+ORGANISATION_FOUNDED = Event(
+    id=2010,
+    name="organisation.found",
+    sentence="{actor} founded the organisation {slug}",
+    category="security",
+    besides=(USER_ADDED.id, ROLE_BOUND.id, USER_INVITED.id),
 )
 GROUP_REMOVED = Event(
     id=2018,
@@ -162,19 +182,13 @@ API_KEY_REVOKED = Event(
     type="authentication",
     category="security",
 )
-USER_INVITED = Event(
-    id=2040,
-    name="user.invite",
-    sentence="{actor} made a one-time invitation for {resource}",
-    type="authentication",
-    category="security",
-)
 INVITATION_ACCEPTED = Event(
     id=2041,
     name="invitation.accept",
     sentence="{actor} accepted the invitation and set a password",
     type="authentication",
     category="security",
+    besides=(PASSWORD_SET.id,),
 )
 INVITATION_REFUSED = Event(
     id=2042,
@@ -257,12 +271,5 @@ SECOND_FACTOR_REMOVED = Event(
     type="authentication",
     category="security",
     severity="warning",
-)
-RECOVERY_CODE_USED = Event(
-    id=2063,
-    name="recovery_code.use",
-    sentence="{actor} used a recovery code; {left} are left",
-    type="authentication",
-    category="security",
-    severity="warning",
+    besides=(RECOVERY_CODE_USED.id,),
 )

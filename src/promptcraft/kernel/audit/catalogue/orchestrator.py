@@ -28,6 +28,14 @@ EXECUTION_DISCONNECTED = Event(
     status="partial",
     component="zen_mcp",
 )
+EXECUTION_DECLINED = Event(
+    id=4004,
+    name="execution.decline",
+    sentence="{resource}, asked by {actor}, was not answered: nobody asked knew",
+    type="execution",
+    status="partial",
+    component="zen_mcp",
+)
 EXECUTION_COMPLETED = Event(
     id=4001,
     name="execution.complete",
@@ -35,6 +43,7 @@ EXECUTION_COMPLETED = Event(
     type="execution",
     component="zen_mcp",
     outcomes={Outcome.TIMEOUT: (EXECUTION_TIMED_OUT.id,), Outcome.DISCONNECT: (EXECUTION_DISCONNECTED.id,)},
+    besides=(EXECUTION_DECLINED.id,),
 )
 EXECUTION_FAILED = Event(
     id=4002,
@@ -43,14 +52,6 @@ EXECUTION_FAILED = Event(
     type="execution",
     severity="error",
     status="failure",
-    component="zen_mcp",
-)
-EXECUTION_DECLINED = Event(
-    id=4004,
-    name="execution.decline",
-    sentence="{resource}, asked by {actor}, was not answered: nobody asked knew",
-    type="execution",
-    status="partial",
     component="zen_mcp",
 )
 EXECUTION_ABANDONED = Event(
