@@ -14,6 +14,7 @@ from promptcraft.app.process import Process
 from promptcraft.kernel.context import platform_version
 from promptcraft.kernel.errors import Unavailable
 from promptcraft.kernel.problems import install_problem_handlers
+from promptcraft.kernel.tasks import end
 from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -35,8 +36,7 @@ def make_app(process: Process) -> FastAPI:
         parts.streams.followers.start()
         yield
         await parts.streams.followers.close()
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        await end(starting)
         await parts.identity.close()
         await parts.close()
 

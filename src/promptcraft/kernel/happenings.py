@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.kernel.db import Wakeup, wake_after_commit
+from promptcraft.kernel.tasks import end
 from promptcraft.kernel.wakeups import Redis, messages
 
 _KIND = "progress"
@@ -55,8 +56,7 @@ class Followers:
     async def close(self) -> None:
         listening, self._listening, self._heard = self._listening, None, False
         if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
 
     @property
     def look_seconds(self) -> float:

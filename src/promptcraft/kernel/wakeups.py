@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from promptcraft.kernel.db import Wakeup
+from promptcraft.kernel.tasks import end
 from promptcraft.kernel.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -120,8 +121,7 @@ async def woken(redis: Redis, kind: str) -> AsyncGenerator[asyncio.Event]:
     try:
         yield event
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def _listen(redis: Redis, kind: str, event: asyncio.Event) -> None:

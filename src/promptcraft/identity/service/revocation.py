@@ -20,6 +20,7 @@ from promptcraft.identity.service.seen import SeenTokens
 from promptcraft.identity.tables import RevocationRow
 from promptcraft.kernel.db import Database, Wakeup, system_unit_of_work, wake_after_commit
 from promptcraft.kernel.errors import Unavailable
+from promptcraft.kernel.tasks import end
 from promptcraft.kernel.telemetry import get_logger
 from promptcraft.kernel.wakeups import Redis, feed_now, read_feed
 
@@ -65,9 +66,7 @@ class Revocations:
         self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._look())]
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _hear(self) -> None:
         place: str | None = None

@@ -24,6 +24,7 @@ from promptcraft.kernel.db import Database, unit_of_work
 from promptcraft.kernel.happenings import Followers
 from promptcraft.kernel.idempotency import Once
 from promptcraft.kernel.ids import new_id, time_of
+from promptcraft.kernel.tasks import end
 from promptcraft.orchestrator.errors import ExecutionCancelled, ExecutionClosed
 from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Begun, Execution, ExecutionStatus, Step
 from promptcraft.orchestrator.service import ledger
@@ -132,16 +133,14 @@ async def _ask(
             tell,
         )  # fmt: skip
     )
-    ends = [closed_elsewhere(db, zen.followers, actor, intent.execution_id), *([hung_up()] if hung_up else [])]
-    ending = [asyncio.ensure_future(end) for end in ends]
+    ways = [closed_elsewhere(db, zen.followers, actor, intent.execution_id), *([hung_up()] if hung_up else [])]
+    ending = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.wait({asking, *ending}, return_when=asyncio.FIRST_COMPLETED)
         return asking.result() if asking.done() else given_up(taken)
     finally:
-        for task in (asking, *ending):
-            task.cancel()
         # An agent is told by its connection being closed, which must have happened before this is over.
-        await asyncio.gather(asking, *ending, return_exceptions=True)
+        await end(asking, *ending)
 
 
 async def _intend(
