@@ -20,6 +20,7 @@ def worded(parts: list[str], passages: int = 2) -> tuple[str, Wording]:
 @given(st.lists(_PIECES, max_size=12), st.lists(st.integers(0, 60), max_size=6))
 @example(["NOT FOUND"], [3])
 @example(["due [2][9] [1]."], [5, 6, 7])
+@example(["[12]", " ", "It is due "], [4])
 def test_cuts_change_nothing_and_what_was_told_is_the_answer(pieces: list[str], cuts: list[int]):
     text = "".join(pieces)
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})

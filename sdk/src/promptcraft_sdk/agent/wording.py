@@ -43,6 +43,8 @@ class Wording:
 
     def _add(self, ready: str) -> str:
         words = _CITED.sub(self._numbered, ready)
+        if not self.text:  # what stood first may have cited nothing that there is
+            words = words.lstrip()
         self.text += words
         return words
 
