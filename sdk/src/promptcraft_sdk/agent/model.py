@@ -9,8 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
-
 from promptcraft_sdk.agent.wording import UNKNOWN, Wording
 from promptcraft_sdk.configuration import MODEL_META
 
@@ -84,9 +82,10 @@ class PlatformModel:
 
 
 class _Library:
-    """pydantic-ai and the OpenAI client, which take seconds and some 40 MB to load."""
+    """pydantic-ai and the OpenAI client with their HTTP, which take seconds and some 40 MB to load."""
 
     def __init__(self) -> None:
+        self._http: Any = import_module("httpx")
         self._agents: Any = import_module("pydantic_ai")
         self._models: Any = import_module("pydantic_ai.models.openai")
         self._providers: Any = import_module("pydantic_ai.providers.openai")
@@ -94,12 +93,12 @@ class _Library:
         self._failures: tuple[type[Exception], ...] = (
             self._openai.OpenAIError,
             import_module("pydantic_ai.exceptions").AgentRunError,
-            httpx.HTTPError,
+            self._http.HTTPError,
         )
 
     async def ask(self, socket: Path, token: str, prompt: str) -> AsyncGenerator[str]:
-        transport = httpx.AsyncHTTPTransport(uds=str(socket))
-        async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as http:  # noqa: S113 - the caller's limit holds
+        transport = self._http.AsyncHTTPTransport(uds=str(socket))
+        async with self._http.AsyncClient(transport=transport, timeout=None, trust_env=False) as http:
             # The platform asks again and elsewhere itself.
             client = self._openai.AsyncOpenAI(base_url=_BASE_URL, api_key=token, http_client=http, max_retries=0)
             model = self._models.OpenAIChatModel(_MODEL, provider=self._providers.OpenAIProvider(openai_client=client))

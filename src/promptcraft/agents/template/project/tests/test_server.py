@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
 import httpx2
 import pytest
 from mcp import Client
@@ -34,7 +33,7 @@ def call(socket: Path, tool: str, **arguments: str) -> Answer:
 
 
 def test_health_names_the_agent_and_counts_its_documents(socket: Path, agent: Agent, root: Path) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as client:
+    with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket))) as client:
         health = client.get("http://agent/health").json()
 
     assert (health["status"], health["name"]) == ("ok", agent.config.name)
