@@ -20,30 +20,30 @@ class OrganisationSealer:
 
     def __init__(self, master_key: bytes) -> None:
         self._master_key = master_key
-        self._seals: dict[UUID, Seal] = {}
+        self._seals: dict[UUID, tuple[str, Seal]] = {}
 
     def seal(self, org_id: UUID, subject_id: UUID | None, plaintext: str, context: str) -> Sealed:
         """Encrypt one field; `context` (event id and field name) is authenticated with it."""
-        ciphertext = self._seal(org_id).close(plaintext.encode(errors="replace"), context.encode())
-        return Sealed(_key_id(org_id), base64.urlsafe_b64encode(ciphertext).decode())
+        key_id, seal = self._seal(org_id)
+        ciphertext = seal.close(plaintext.encode(errors="replace"), context.encode())
+        return Sealed(key_id, base64.urlsafe_b64encode(ciphertext).decode())
 
     def open(self, org_id: UUID, sealed: Sealed, context: str) -> str | None:
         """The plaintext; None where the key is not one of ours. Raises ValueError when it was tampered with."""
-        if sealed.key_id != _key_id(org_id):
+        key_id, seal = self._seal(org_id)
+        if sealed.key_id != key_id:
             return None
         try:
-            plain = self._seal(org_id).open(base64.urlsafe_b64decode(sealed.ciphertext), context.encode())
+            plain = seal.open(base64.urlsafe_b64decode(sealed.ciphertext), context.encode())
         except InvalidTag:
             raise ValueError(f"the sealed field {context} was changed after it was written") from None
         return plain.decode()
 
-    def _seal(self, org_id: UUID) -> Seal:
-        seal = self._seals.get(org_id)
-        if seal is None:
-            purpose = f"promptcraft audit {_key_id(org_id)}".encode()
-            seal = self._seals[org_id] = Seal(self._master_key, purpose, salt=org_id.bytes)
-        return seal
-
-
-def _key_id(org_id: UUID) -> str:
-    return f"org:{org_id}:{_VERSION}"
+    def _seal(self, org_id: UUID) -> tuple[str, Seal]:
+        """The organisation's key with its id."""
+        found = self._seals.get(org_id)
+        if found is None:
+            key_id = f"org:{org_id}:{_VERSION}"
+            seal = Seal(self._master_key, f"promptcraft audit {key_id}".encode(), salt=org_id.bytes)
+            found = self._seals[org_id] = key_id, seal
+        return found

@@ -1,6 +1,6 @@
 """Identifiers: UUIDv7 (RFC 9562 §5.7), so that primary keys follow time without asking the database."""
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,7 +17,7 @@ def new_id() -> UUID:
     """
     milliseconds, nanoseconds = divmod(time.time_ns(), _NANOSECONDS)
     fraction = (nanoseconds << 12) // _NANOSECONDS
-    random = secrets.randbits(62)
+    random = int.from_bytes(os.urandom(8)) >> 2
     return UUID(int=milliseconds << 80 | _VERSION_7 | fraction << 64 | _VARIANT_RFC | random)
 
 

@@ -1,6 +1,6 @@
 """Sealing what is kept or handed out: AES-256-GCM under keys derived from the platform's master key."""
 
-import secrets
+import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,7 +18,7 @@ class Seal:
 
     def close(self, plain: bytes, bound_to: bytes | None = None) -> bytes:
         """Nonce and ciphertext; it opens with the same `bound_to` alone."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes | None = None) -> bytes:

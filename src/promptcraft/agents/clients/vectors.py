@@ -18,8 +18,9 @@ async def make_vectors(environment: Path, index: Path, target: Path, lock: Path)
     """
     async with _alone(lock):
         process = await asyncio.create_subprocess_exec(
+            "nice", "-n", "19",
             str(environment / "bin" / "python"), "-m", "promptcraft_sdk.dense", str(index), str(target),
-            # one thread, as in an agent: it shall take its time and leave the host to others
+            # one thread, as in an agent, and what nobody else wants of the host: it shall take its time
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

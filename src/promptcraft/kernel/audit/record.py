@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from promptcraft.kernel import clock, context
 from promptcraft.kernel.actor import Actor
-from promptcraft.kernel.audit.canonical import canonical_bytes, decimal_text
+from promptcraft.kernel.audit.canonical import bytes_of_plain, decimal_text
 from promptcraft.kernel.audit.catalogue.kernel import REQUEST_INVALID
 from promptcraft.kernel.audit.event import Event, Outcome, events
 from promptcraft.kernel.audit.sealer import sealer
@@ -99,7 +99,7 @@ def _row(event: Event, actor: Actor, event_id: UUID, given: Mapping[str, Any]) -
         "user_id": actor.user_id,
         "session_id": actor.session_id,
         "request_id": context.current().request_id,
-        "canonical": canonical_bytes(document).decode(),
+        "canonical": bytes_of_plain(document).decode(),
     }
 
 
@@ -108,25 +108,26 @@ def _document(
 ) -> dict[str, Any]:
     """The §5.4 structure; `catalogue_id`, `source.process` and `details` are additive."""
     work = context.current()
+    bound_to = f"{event_id}/"
 
     def sealed(name: str, text: str | None) -> dict[str, str] | None:
         if text is None:
             return None
-        seal = sealer().seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], f"{event_id}/{name}")
+        seal = sealer().seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], bound_to + name)
         return {"key_id": seal.key_id, "sealed": seal.ciphertext}
 
-    def detail(name: str, value: Value) -> str | int | bool | dict[str, str] | None:
+    def detail(name: str, value: Value) -> str | int | bool | UUID | dict[str, str] | None:
         plain = _plain(value)
         return sealed(name, str(plain)) if name in event.personal and plain is not None else plain
 
     cost: Decimal | None = given["cost"]
     return {
-        "event_id": str(event_id),
+        "event_id": event_id,
         "catalogue_id": event.id,
         "timestamp": occurred_at.isoformat(timespec="microseconds"),
-        "user_id": _plain(actor.user_id),
-        "organization_id": str(actor.org_id),
-        "session_id": _plain(actor.session_id),
+        "user_id": actor.user_id,
+        "organization_id": actor.org_id,
+        "session_id": actor.session_id,
         "event_type": event.type,
         "event_category": event.category,
         "severity": event.severity,
@@ -148,7 +149,7 @@ def _document(
             "user_agent": sealed("user_agent", work.user_agent),
             "request_id": work.request_id,
             "correlation_id": work.correlation_id,
-            "workflow_id": _plain(given["workflow_id"]),
+            "workflow_id": given["workflow_id"],
             "agent_id": given["agent"],
         },
         "outcome": {
@@ -168,16 +169,16 @@ def _document(
     }
 
 
-def _plain(value: Value) -> str | int | bool | None:
+def _plain(value: object) -> str | int | bool | UUID | None:
     match value:
+        case str():
+            # What came over the wire may hold lone surrogates, which have no UTF-8.
+            return value[:_MAX_TEXT] if value.isascii() else value[:_MAX_TEXT].encode(errors="replace").decode()
         case Decimal():
             return decimal_text(value)
         case datetime():
             return value.isoformat(timespec="microseconds")
-        case UUID():
-            return str(value)
-        case str():
-            # What came over the wire may hold lone surrogates, which have no UTF-8.
-            return value[:_MAX_TEXT].encode(errors="replace").decode()
-        case _:
+        case bool() | int() | UUID() | None:
             return value
+        case _:
+            raise TypeError(f"{type(value).__name__} has no canonical form")
