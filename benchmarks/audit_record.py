@@ -304,7 +304,6 @@ async def _through_the_service(servers: EmbeddedServers, people: People) -> dict
     own = [a + b for a, b in zip(parts["record"], parts["row"], strict=True)]
     return {
         "record_cpu_us_p50": round(statistics.median(own) / 1e3, 1),
-        "insert_cpu_us_p50": round(statistics.median(parts["insert"]) / 1e3, 1),
         "ratio": round(statistics.median(rates["with"]) / statistics.median(rates["without"]), 3),
         "with_per_s": round(statistics.median(rates["with"])),
     }
@@ -341,9 +340,9 @@ def _nothing_recorded() -> Generator[None]:
 
 @contextmanager
 def _timed() -> Generator[dict[str, list[int]]]:
-    """Nanoseconds of CPU of each call's parts: `record` (the call), `row` (document, seals, bytes), `insert`."""
-    parts: dict[str, list[int]] = {"record": [], "row": [], "insert": []}
-    real_record, real_row, real_insert = audit.record, recording._row, recording.insert
+    """Nanoseconds of CPU of each call's parts: `record` (the call), and `row` (document, seals, bytes)."""
+    parts: dict[str, list[int]] = {"record": [], "row": []}
+    real_record, real_row = audit.record, recording._row
 
     async def record(*arguments: Any, **values: Any) -> UUID:
         began = time.thread_time_ns()
@@ -360,17 +359,11 @@ def _timed() -> Generator[dict[str, list[int]]]:
         finally:
             parts["row"].append(time.thread_time_ns() - began)
 
-    def insert(*arguments: Any) -> Any:
-        began = time.thread_time_ns()
-        statement = real_insert(*arguments)
-        parts["insert"].append(time.thread_time_ns() - began)
-        return statement
-
-    audit.record, recording._row, recording.insert = record, row, insert
+    audit.record, recording._row = record, row
     try:
         yield parts
     finally:
-        audit.record, recording._row, recording.insert = real_record, real_row, real_insert
+        audit.record, recording._row = real_record, real_row
 
 
 def _report(result: dict[str, Any]) -> int:
@@ -385,7 +378,6 @@ def _report(result: dict[str, Any]) -> int:
             missed.append(name)
     service = result["service"]
     print(f"  audit.record() itself  {service['record_cpu_us_p50']:6.1f} us of CPU p50 (bar {RECORD_BAR_US:.0f})")
-    print(f"  making its INSERT      {service['insert_cpu_us_p50']:6.1f} us of CPU p50")
     print(f"  through the service    {service['with_per_s']} a second, {service['ratio']:.2f} of those without")
     if service["record_cpu_us_p50"] > RECORD_BAR_US:
         missed.append("record")

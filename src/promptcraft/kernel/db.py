@@ -88,7 +88,8 @@ class Database:
     ) -> "Database":
         """Engines over psycopg 3; nothing is connected before the first query."""
         return cls(
-            _engine(app_url, pool_size),
+            # Its first statement finds out whether the connection still lives.
+            _engine(app_url, pool_size, pool_pre_ping=False),
             _engine(system_url, max(2, pool_size // 2)),
             # Each statement commits by itself, and no round trip asks before it whether the connection still lives.
             _engine(app_url, max(2, pool_size // 2), pool_pre_ping=False, isolation_level="AUTOCOMMIT"),
@@ -130,7 +131,13 @@ async def unit_of_work(db: Database, actor: Actor) -> AsyncGenerator[AsyncSessio
     """
     async with _transaction(db, db.app) as session:
         session.info["org_id"] = actor.org_id
-        await session.execute(_SET_ORGANISATION, {"org_id": str(actor.org_id)})
+        try:
+            await session.execute(_SET_ORGANISATION, {"org_id": str(actor.org_id)})
+        except DBAPIError as failure:
+            if not failure.connection_invalidated:
+                raise
+            await session.rollback()
+            await session.execute(_SET_ORGANISATION, {"org_id": str(actor.org_id)})
         yield session
 
 
@@ -199,12 +206,14 @@ def _passing(failure: DBAPIError) -> Unavailable | None:
 async def _transaction(db: Database, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
     wakeups: list[Wakeup] = []
     with _told_apart():
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+        # It is left by an error as by a cancellation without a commit, and so rolled back.
+        async with AsyncSession(engine, expire_on_commit=False) as session:
             session.info["wakeups"] = wakeups
             yield session
             await session.flush()
             actions: dict[str, BeforeCommit] = session.info.get("before_commit", {})
             for action in actions.values():
                 await action(session)
+            await session.commit()
     if wakeups:
         await db.notifier.notify(wakeups)

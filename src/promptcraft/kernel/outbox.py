@@ -6,11 +6,11 @@ Each fact is consumed in one transaction together with its delivery mark, so a c
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Index, Text, delete, func, or_, select, update
+from sqlalchemy import Index, Table, Text, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,6 +51,7 @@ class OutboxRow(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+_INSERT = insert(cast(Table, OutboxRow.__table__))
 # Takes in facts of one topic, in one organisation, in the transaction that marks them delivered.
 Consume = Callable[[AsyncSession, Sequence[Fact]], Awaitable[None]]
 
@@ -66,7 +67,8 @@ class Consumer:
 async def publish(session: AsyncSession, fact: Fact) -> None:
     """Write the fact with the change; its consumers see it once the transaction is committed."""
     org_id: UUID = session.info["org_id"]
-    session.add(OutboxRow(org_id=org_id, topic=fact.topic, payload=fact.model_dump_json(), written_at=clock.now()))
+    row = {"org_id": org_id, "topic": fact.topic, "payload": fact.model_dump_json(), "written_at": clock.now()}
+    await session.execute(_INSERT, row)
     wake_after_commit(session, Wakeup("standing_job", RELAY))
 
 

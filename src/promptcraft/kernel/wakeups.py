@@ -1,6 +1,7 @@
 """Wake-ups by Redis after commit. Losing one costs time, never work: sweeps find what is due."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ _FEED_LENGTH = 10_000
 _WAIT_MS = 500
 _ANSWER_SECONDS = 2.0
 _SETTLED_SECONDS = 1.0
+# A worker that looks for what is due finds all of it: sent for each of many changes, it would do little else.
+_APART_SECONDS = 0.05
 
 
 # redis-py's own annotations leave its commands partly unknown; here it is used for publish and subscribe alone.
@@ -58,6 +61,7 @@ class RedisNotifier:
         self._queue = queue
         self._waiting: set[Wakeup] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sent_at: dict[str, float] = {}
 
     async def notify(self, wakeups: list[Wakeup]) -> None:
         for wakeup in wakeups:
@@ -73,6 +77,10 @@ class RedisNotifier:
             await asyncio.wait(self._tasks, timeout=_SETTLED_SECONDS)
 
     async def _send(self, wakeup: Wakeup) -> None:
+        if wakeup.kind == "standing_job":
+            due = self._sent_at.get(wakeup.target, 0.0) + _APART_SECONDS
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            self._sent_at[wakeup.target] = time.monotonic()
         self._waiting.discard(wakeup)
         try:
             if wakeup.kind in ("job", "standing_job"):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from sqlalchemy import Table, insert
 from sqlalchemy import event as database_events
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,8 @@ from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.telemetry import AUDIT_EVENTS
 
 _MAX_TEXT = 2_000
+# Made once: a statement with its rows in it would be compiled again for each event.
+_INSERT = insert(cast(Table, AuditEventRow.__table__))
 Value = str | int | bool | Decimal | UUID | datetime | None
 
 
@@ -77,8 +79,8 @@ async def record_outcome(
 
 async def _write(session: AsyncSession) -> None:
     rows = [_row(*pending) for pending in session.info["audit_events"]]
-    # One multi-row INSERT is one round trip, however many events the change has.
-    await session.execute(insert(AuditEventRow).values(rows))
+    # The rows of several events go to the server together.
+    await session.execute(_INSERT, rows if len(rows) > 1 else rows[0])
     database_events.listen(session.sync_session, "after_commit", _count, once=True)
 
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from promptcraft.kernel import clock
 from promptcraft.kernel.actor import Actor
 from promptcraft.kernel.ids import new_id, time_of
 from promptcraft.orchestrator.errors import SessionNotFound
@@ -18,32 +17,25 @@ _MOST_QUESTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a query follows up on; `context` holds the latest questions and the beginning of the last answer."""
+    """What a query follows up on; `context` holds the latest questions and the beginning of the last answer.
+
+    A conversation that `begins` is written down with the query's execution.
+    """
 
     session_id: UUID
     last_agent: str | None
     context: tuple[str, ...]
+    begins: bool = False
 
 
 async def begin_or_resume(session: AsyncSession, actor: Actor, session_id: UUID | None) -> Before:
     """A new conversation, or the caller's own of this id. Raises SessionNotFound."""
     if session_id is None:
-        row = ConversationRow(org_id=actor.org_id, id=new_id(), user_id=actor.user_id, started_at=clock.now())
-        session.add(row)
-        return Before(row.id, None, ())
+        return Before(new_id(), None, (), begins=True)
     row = await session.get(ConversationRow, (actor.org_id, session_id))
     if row is None or row.user_id != actor.user_id:
         raise SessionNotFound
     return Before(row.id, row.last_agent, await _context(session, actor, row.id, row.last_execution_id))
-
-
-async def remember(session: AsyncSession, actor: Actor, session_id: UUID, execution_id: UUID, agent: str) -> None:
-    """Make this execution the one that the next query of the session follows up on."""
-    await session.execute(
-        update(ConversationRow)
-        .where(ConversationRow.org_id == actor.org_id, ConversationRow.id == session_id)
-        .values(last_execution_id=execution_id, last_agent=agent)
-    )
 
 
 async def _context(session: AsyncSession, actor: Actor, session_id: UUID, last: UUID | None) -> tuple[str, ...]:

@@ -19,8 +19,7 @@ async def running_endpoints(session: AsyncSession, actor: Actor, servers: Sequen
     """
     registered = [server for server in servers if server.status is ServerStatus.RUNNING]
     run_here = any(server.instance_id for server in registered)
-    instances = await runtime.instances(session, actor) if run_here else []
-    sockets = {one.id: str(one.socket) for one in instances if one.observed == "healthy" and one.socket is not None}
+    sockets = await runtime.healthy_sockets(session, actor) if run_here else {}
     found: dict[tuple[str, Environment], str] = {}
     for server in registered:
         endpoint = server.endpoint if server.instance_id is None else sockets.get(server.instance_id)

@@ -30,13 +30,13 @@ from promptcraft.orchestrator.schemas import AgentAnswer, Asked, Begun, Executio
 from promptcraft.orchestrator.service import ledger
 from promptcraft.orchestrator.service.asking import Outcome, Taken, Tell, ask_in_turn, given_up
 from promptcraft.orchestrator.service.cancelling import closed_elsewhere
-from promptcraft.orchestrator.service.conversations import Before, begin_or_resume, remember
+from promptcraft.orchestrator.service.conversations import Before, begin_or_resume
 from promptcraft.orchestrator.service.endpoints import running_endpoints
 from promptcraft.orchestrator.service.history import done_before
 from promptcraft.orchestrator.service.ledger import NO_COST, NO_TOKENS
 from promptcraft.orchestrator.service.planning import Plan, plan_for
 from promptcraft.orchestrator.service.routing import RoutingIndexes
-from promptcraft.orchestrator.tables import ExecutionRow, ExecutionTextRow
+from promptcraft.orchestrator.service.writing import write_intent, write_outcome
 from promptcraft.registry import McpUpstream
 
 _NOBODY = "No agent here seems to know about this, so none was asked."
@@ -152,25 +152,11 @@ async def _intend(
     plan = plan_for(asked, index, endpoints, before.last_agent)
     seconds = round(time.perf_counter() - started, 4)
     routed = Step(name="route", status="completed" if plan.turns else "declined", seconds=seconds, detail=plan.reason)
-    created_at = time_of(execution_id)
-    session.add(
-        ExecutionRow(
-            org_id=actor.org_id,
-            id=execution_id,
-            created_at=created_at,
-            user_id=actor.user_id,
-            session_id=before.session_id,
-            status=ExecutionStatus.RUNNING,
-            candidates=ledger.candidates_text(plan.candidates),
-            steps=ledger.steps_text([routed]),
-            trace_id=telemetry.trace_id(),
-            deadline=created_at + timedelta(seconds=asked.time_limit_seconds),
-        )
-    )
-    session.add(
-        ExecutionTextRow(org_id=actor.org_id, created_at=created_at, execution_id=execution_id, prompt=asked.query)
-    )
-    ends_at = created_at + timedelta(seconds=asked.time_limit_seconds)
+    ends_at = time_of(execution_id) + timedelta(seconds=asked.time_limit_seconds)
+    await write_intent(
+        session, actor, execution_id, before, ends_at, prompt=asked.query, steps=ledger.steps_text([routed]),
+        candidates=ledger.candidates_text(plan.candidates), trace_id=telemetry.trace_id(),
+    )  # fmt: skip
     grants = await _grants(session, zen, actor, plan, execution_id, ends_at)
     return _Intent(execution_id, before, plan, routed, grants)
 
@@ -191,7 +177,7 @@ async def _conclude(
     session: AsyncSession, actor: Actor, intent: _Intent, outcome: Outcome, started: float
 ) -> Execution:
     steps = (intent.routed, *outcome.steps)
-    failure, answer = outcome.failure, outcome.answer
+    failure, answer, turn = outcome.failure, outcome.answer, outcome.turn
     # Agents reach no model but through the gateway, so where none was let, none was asked.
     models = await spent(session, actor, intent.execution_id) if intent.grants else Spent(NO_TOKENS, NO_COST)
     answered = answer is not None and answer.answered
@@ -204,23 +190,19 @@ async def _conclude(
         "steps_completed": _completed(steps),
         "error": failure.detail if failure else None,
         "error_code": failure.code if failure else None,
+        "answer": answer.answer if answer else None,
+        "citations": ledger.citations_text(answer.citations if answer else ()),
+        "agent_id": turn.server.name if turn else None,
+        "agent_version": turn.server.version if turn else None,
+        "environment": turn.server.environment if turn else None,
+        "routing_score": turn.score if turn else None,
     }
-    if outcome.turn is not None:
-        server = outcome.turn.server
-        values |= {"agent_id": server.name, "agent_version": server.version, "environment": server.environment}
-        values["routing_score"] = outcome.turn.score
-        if answered:
-            await remember(session, actor, intent.before.session_id, intent.execution_id, server.name)
-    row = await ledger.close(
-        session, actor, intent.execution_id, outcome.status, _event_of(outcome),
-        status_code=failure.status if failure else None, **values,
-    )  # fmt: skip
-    if row is None:
+    written = await write_outcome(session, actor, intent.execution_id, outcome.status, values)
+    if written is None:
         ended = await ledger.visible(session, actor, intent.execution_id)
         raise ExecutionCancelled(ended.error) if ended.status == ExecutionStatus.CANCELLED else ExecutionClosed
-    text = await session.get_one(ExecutionTextRow, (actor.org_id, row.created_at, row.id))
-    if answer is not None:
-        text.answer, text.citations = answer.answer, ledger.citations_text(answer.citations)
+    row, text = written
+    await ledger.tell(session, actor, row, _event_of(outcome), failure.status if failure else None)
     return ledger.execution_of(row, text)
 
 

@@ -3,6 +3,7 @@
 from promptcraft.runtime.service.desired import (
     WAKEUP,
     desire,
+    healthy_sockets,
     instance,
     instances,
     logs,
@@ -22,6 +23,7 @@ __all__ = [
     "Wanted",
     "Pace",
     "desire",
+    "healthy_sockets",
     "instance",
     "instances",
     "isolation_report",

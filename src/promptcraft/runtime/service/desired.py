@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from promptcraft.kernel import audit, clock
@@ -22,6 +22,10 @@ WAKEUP = Wakeup("runtime")
 _LOOK_SECONDS = 0.1
 _ENDED = ("failed", "stopped")
 T = TypeVar("T")
+# Every query asks this: as plain text it costs a fraction of what the mapped rows do.
+_HEALTHY_SOCKETS = text("""
+    select id, socket from runtime.instance where org_id = :org_id and observed = 'healthy' and socket is not null
+""")
 
 
 async def desire(session: AsyncSession, actor: Actor, desired: InstanceDesired) -> Instance:
@@ -79,6 +83,12 @@ async def instances(
     chosen = {"name": name, "version": version, "environment": environment}
     query = select(InstanceRow).filter_by(org_id=actor.org_id, **{k: v for k, v in chosen.items() if v is not None})
     return [Instance.model_validate(row) for row in await session.scalars(query.order_by(InstanceRow.id))]
+
+
+async def healthy_sockets(session: AsyncSession, actor: Actor) -> dict[UUID, str]:
+    """Where each of the organisation's instances that is healthy answers, by its id."""
+    rows = await session.execute(_HEALTHY_SOCKETS, {"org_id": actor.org_id})
+    return {row.id: row.socket for row in rows}
 
 
 async def instance(session: AsyncSession, actor: Actor, instance_id: UUID) -> Instance:
