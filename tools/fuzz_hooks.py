@@ -3,13 +3,29 @@
 import json
 import os
 import zlib
+from typing import Any
 
 import schemathesis
+from schemathesis.checks import CHECKS
 from schemathesis.core.parameters import ParameterLocation
 
 # By where paths have them, as tools/fuzz.py made them.
 _MADE: dict[str, list[str]] = json.loads(os.environ.get("FUZZ_MADE", "{}"))
 _ONE_IN = 4
+
+
+# GET and DELETE of an agent of that name share the path of its creation: `Allow` names them, and the description has them
+# under `{name}`. Schemathesis cannot be told by its configuration: it runs one set of checks for all operations.
+_SHARED_PATH = "/api/v4/admin/agents/create"
+_allow_conforms: Any = CHECKS.get_one("allow_header_conformance")
+CHECKS.unregister("allow_header_conformance")
+
+
+@schemathesis.check
+def allow_header_conformance(ctx: Any, response: Any, case: schemathesis.Case) -> bool | None:
+    """The built-in check, but for the one path that two operations share."""
+    conforms: bool | None = None if case.path == _SHARED_PATH else _allow_conforms(ctx, response, case)
+    return conforms
 
 
 @schemathesis.serializer("application/gzip", "application/x-tar", "application/x-git-bundle")
