@@ -14,7 +14,7 @@ _MADE: dict[str, list[str]] = json.loads(os.environ.get("FUZZ_MADE", "{}"))
 _ONE_IN = 4
 
 
-# GET and DELETE of an agent of that name share the path of its creation: `Allow` names them, and the description has them
+# GET and DELETE of an agent of that name share the path of its creation: `Allow` names them, the description has them
 # under `{name}`. Schemathesis cannot be told by its configuration: it runs one set of checks for all operations.
 _SHARED_PATH = "/api/v4/admin/agents/create"
 _allow_conforms: Any = CHECKS.get_one("allow_header_conformance")
