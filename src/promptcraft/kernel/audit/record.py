@@ -110,13 +110,13 @@ def _document(
 ) -> dict[str, Any]:
     """The §5.4 structure; `catalogue_id`, `source.process` and `details` are additive."""
     work = context.current()
-    bound_to = f"{event_id}/"
+    bound_to, seal = f"{event_id}/", sealer().seal
 
     def sealed(name: str, text: str | None) -> dict[str, str] | None:
         if text is None:
             return None
-        seal = sealer().seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], bound_to + name)
-        return {"key_id": seal.key_id, "sealed": seal.ciphertext}
+        key_id, ciphertext = seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], bound_to + name)
+        return {"key_id": key_id, "sealed": ciphertext}
 
     def detail(name: str, value: Value) -> str | int | bool | UUID | dict[str, str] | None:
         plain = _plain(value)
@@ -172,6 +172,8 @@ def _document(
 
 
 def _plain(value: object) -> str | int | bool | UUID | None:
+    if value is None:
+        return None
     match value:
         case str():
             # What came over the wire may hold lone surrogates, which have no UTF-8.
@@ -180,7 +182,7 @@ def _plain(value: object) -> str | int | bool | UUID | None:
             return decimal_text(value)
         case datetime():
             return value.isoformat(timespec="microseconds")
-        case bool() | int() | UUID() | None:
+        case bool() | int() | UUID():
             return value
         case _:
             raise TypeError(f"{type(value).__name__} has no canonical form")

@@ -1,13 +1,11 @@
 """Personal fields are sealed inside the record before its bytes are hashed, so that destroying a key forgets a person
 without breaking a proof. Who seals is installed by the composition root."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """`key_id` names the key; `ciphertext` is base64url text."""
 
     key_id: str
