@@ -110,12 +110,12 @@ def _document(
 ) -> dict[str, Any]:
     """The §5.4 structure; `catalogue_id`, `source.process` and `details` are additive."""
     work = context.current()
-    bound_to, seal = f"{event_id}/", sealer().seal
+    bound_to = f"{event_id}/"
 
     def sealed(name: str, text: str | None) -> dict[str, str] | None:
         if text is None:
             return None
-        key_id, ciphertext = seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], bound_to + name)
+        key_id, ciphertext = sealer().seal(actor.org_id, actor.user_id, text[:_MAX_TEXT], bound_to + name)
         return {"key_id": key_id, "sealed": ciphertext}
 
     def detail(name: str, value: Value) -> str | int | bool | UUID | dict[str, str] | None:
