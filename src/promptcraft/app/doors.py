@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from promptcraft.app.process import Process
 from promptcraft.gateway import Gateway
-from promptcraft.gateway.routes import AgentDoor, authenticate_agent, proxy
+from promptcraft.gateway.routes import AgentDoor, DirectChat, authenticate_agent, proxy
 from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.problems import install_problem_handlers
 from promptcraft.runtime import Wanted
@@ -30,7 +30,7 @@ def agents_asgi(process: Process, gateway: Gateway) -> ASGIApp:
     app.state.authenticate = authenticate_agent
     app.include_router(proxy)
     install_problem_handlers(app)
-    return RequestContext(app)
+    return RequestContext(DirectChat(app))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from promptcraft.gateway.routes import DirectChat
 from promptcraft.kernel.asgi import RequestContext
 from promptcraft.kernel.errors import BadRequest
 
@@ -23,9 +25,9 @@ _DEEPEST = 64
 _MARK = re.compile(rb'[\[\]{}"\\]')
 
 
-def at_the_edge(app: ASGIApp, trusted_proxies: Sequence[str] = ()) -> ASGIApp:
+def at_the_edge(app: FastAPI, trusted_proxies: Sequence[str] = ()) -> ASGIApp:
     """The application as a server runs it. Forwarded addresses are believed of the trusted proxies alone."""
-    guarded: ASGIApp = _Edge(RequestContext(app))
+    guarded: ASGIApp = _Edge(RequestContext(DirectChat(app)))
     if not trusted_proxies:
         return guarded
     # It takes the rightmost address that is not a trusted proxy's, so what a caller writes there is never believed.

@@ -14,7 +14,9 @@ from promptcraft.kernel.api import authenticated, requires
 from promptcraft.kernel.audit.catalogue.gateway import MODEL_CALLED
 from promptcraft.kernel.permissions import Permission
 
-router = APIRouter(prefix="/api/v4/models/v1", tags=["models"], route_class=ModelRoute)
+_PREFIX = "/api/v4/models/v1"
+CHAT = f"{_PREFIX}/chat/completions"
+router = APIRouter(prefix=_PREFIX, tags=["models"], route_class=ModelRoute)
 
 _REQUEST: dict[str, Any] = {
     "requestBody": {
@@ -56,7 +58,8 @@ async def own_gateway(request: Request) -> Gateway:
 OwnGateway = Annotated[Gateway, Depends(own_gateway)]
 
 
-async def _caller(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
+    """Which agent asks, and for which execution; nobody in particular for people and programs."""
     await authenticated(request)
     return getattr(request.state, "caller", Caller())
 
@@ -66,7 +69,7 @@ async def chat_completions(
     request: Request,
     gateway: OwnGateway,
     actor: Annotated[Actor, requires(Permission.MODEL_CALL, MODEL_CALLED)],
-    caller: Annotated[Caller, Depends(_caller)],
+    caller: Annotated[Caller, Depends(caller_of)],
 ) -> Response:
     """Ask a model, in the form of the OpenAI API: what this platform does not read is passed on to the provider.
 
