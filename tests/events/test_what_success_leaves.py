@@ -24,7 +24,8 @@ from tests.agents.conftest import uploaded, work
 from tests.conftest import Platform
 from tests.events.successes import BUILT, RUNNING, SUCCESSES, Asking, Success, World
 from tests.events.test_every_mutating_route import DOORS, left
-from tests.gateway.provider import FakeProvider, running
+from tests.gateway.conftest import provider as provider
+from tests.gateway.provider import FakeProvider
 from tests.mcp_servers import short_directory
 from tests.orchestrator.conftest import Agents
 from tests.people import arrive
@@ -32,12 +33,6 @@ from tests.tenants.conftest import Estate
 
 OF_AGENTS = [one for one in SUCCESSES if "/agents/{name}" in one.operation]
 OTHERS = [one for one in SUCCESSES if one not in OF_AGENTS]
-
-
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[FakeProvider]:
-    async with running(FakeProvider()) as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")

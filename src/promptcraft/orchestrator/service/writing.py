@@ -1,7 +1,6 @@
 """An execution's intent and its outcome, each written by one statement.
 
-Every query runs these two. Through the mapped rows they would be seven round trips, at several times the CPU of the
-whole answer; the columns are those of tables.py.
+Every query runs these two; through the mapped rows they would be seven. The columns are those of tables.py.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ WAKEUP = Wakeup("runtime")
 _LOOK_SECONDS = 0.1
 _ENDED = ("failed", "stopped")
 T = TypeVar("T")
-# Every query asks this: as plain text it costs a fraction of what the mapped rows do.
+# Every query asks this: plain text spares it the mapping.
 _HEALTHY_SOCKETS = text("""
     select id, socket from runtime.instance where org_id = :org_id and observed = 'healthy' and socket is not null
 """)
