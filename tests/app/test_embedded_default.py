@@ -8,9 +8,11 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from promptcraft.app.up.datadir import DataDirectory, read_state
@@ -46,6 +48,10 @@ def ask(url: str, body: dict[str, str] | None = None) -> tuple[int, dict[str, An
         return refused.code, json.load(refused)
 
 
+def well(platform: Running) -> bool:
+    return ask(f"{platform.where['url']}/health")[1]["status"] == "ok"
+
+
 def signed_in(platform: Running, administrator: dict[str, str]) -> int:
     credentials = {name: administrator[name] for name in ("username", "password")}
     return ask(f"{platform.where['url']}/auth/token", credentials)[0]
@@ -58,13 +64,14 @@ def children(platform: Running) -> dict[str, Identity]:
 
 def test_the_administrator_it_names_can_sign_in_and_every_part_is_well(running: Running) -> None:
     # Another test may have killed a part a moment ago: what follows is that all are well again.
-    def health() -> dict[str, Any]:
-        return ask(f"{running.where['url']}/health")[1]
-
-    assert eventually(lambda: health()["status"] == "ok", 60), health()
+    assert eventually(lambda: well(running), 60), ask(f"{running.where['url']}/health")
     assert signed_in(running, running.where["administrator"]) == 200
     assert signed_in(running, running.where["administrator"] | {"password": "guess"}) == 401
-    assert {part["name"] for part in health()["parts"]} >= {"database", "redis", "runtime"}
+    assert {part["name"] for part in ask(f"{running.where['url']}/health")[1]["parts"]} >= {
+        "database",
+        "redis",
+        "runtime",
+    }
 
 
 def test_only_the_api_listens_and_only_on_this_host(running: Running) -> None:
@@ -134,7 +141,7 @@ def test_a_killed_role_leaves_no_process_of_its_own_and_comes_back(running: Runn
 
     assert all_gone(family)
     assert eventually(lambda: children(running).get(role) not in (None, before))
-    assert eventually(lambda: ask(f"{running.where['url']}/health")[1]["status"] == "ok")
+    assert eventually(lambda: well(running)), ask(f"{running.where['url']}/health")
 
 
 @pytest.mark.parametrize("server", ["postgres", "valkey"])
@@ -144,7 +151,7 @@ def test_the_platform_recovers_from_the_death_of_a_server(running: Running, serv
     os.kill(before.pid, signal.SIGKILL)
 
     assert eventually(lambda: children(running).get(server) not in (None, before))
-    assert eventually(lambda: ask(f"{running.where['url']}/health")[1]["status"] == "ok")
+    assert eventually(lambda: well(running)), ask(f"{running.where['url']}/health")
     assert eventually(lambda: signed_in(running, running.where["administrator"]) == 200)
 
 
@@ -186,3 +193,32 @@ def test_refused_settings_are_told_one_by_one_before_anything_is_made(tmp_path: 
     assert "REDIS_PASSWORD" in platform.talk
     assert "lonely" not in platform.talk
     assert not (tmp_path / "data").exists()
+
+
+def test_workers_that_find_no_database_when_they_start_work_once_it_is_there(tmp_path: Path) -> None:
+    platform = up(tmp_path / "data", tmp_path / "talk")
+    try:
+        assert eventually(lambda: found_none(platform), 60)
+        assert eventually(lambda: periodic_work_done(platform) > 0, 60)
+    finally:
+        platform.put_away()
+
+
+def found_none(platform: Running) -> bool:
+    """Kills the database once more, unless each of the workers has looked for it in vain."""
+    if (platform.data / "logs/worker.log").read_text().count("raised: Unavailable") == 3:
+        return True
+    if postgres := children(platform).get("postgres"):
+        with suppress(ProcessLookupError):
+            os.kill(postgres.pid, signal.SIGKILL)
+    return False
+
+
+def periodic_work_done(platform: Running) -> int:
+    address = (platform.data / "secrets/url-db-owner").read_text().strip().replace("+psycopg", "")
+    try:
+        with psycopg.connect(address) as database:
+            ran = database.execute("select count(*) from kernel.standing_job where last_run_at is not null")
+            return (ran.fetchone() or (0,))[0]
+    except psycopg.OperationalError:
+        return 0

@@ -174,7 +174,7 @@ def test_a_model_call_left_open_by_a_killed_runtime_is_closed_once_and_its_execu
     headers = {"Authorization": f"Bearer {key}"}
     with ThreadPoolExecutor(1) as other:
         asking = other.submit(httpx.post, f"{url}/api/v4/execute", json=body, headers=headers, timeout=60)
-        assert eventually(lambda: open_calls(drill) != [], PATIENCE), asking.result()
+        assert eventually(lambda: open_calls(drill) != [], PATIENCE), asking.result().text
         (call,) = open_calls(drill)
         drill.kill(drill.child("runtime"))
         refused = asking.result()
