@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from promptcraft.kernel.audit.catalogue.quotas import REQUESTS_LIMITED
 from promptcraft.kernel.context import WorkContext, enter
 from promptcraft.kernel.ids import new_id
 from promptcraft.kernel.wakeups import redis_client
-from promptcraft.quotas import Counter, LocalCounter, RedisCounter, RequestLimits, RequestsLimited
+from promptcraft.quotas import Counter, LocalCounter, RedisCounter, RequestLimits, RequestsLimited, open_limits
 from promptcraft.settings import QuotasSettings
 from tests.conftest import Arrives, Platform
 from tests.people import Person
@@ -104,6 +105,47 @@ async def test_while_redis_is_away_each_process_counts_alone(platform: Platform,
         await limits.count(alice.actor, None)
         with pytest.raises(RequestsLimited):
             await limits.count(alice.actor, None)
+
+
+async def test_what_one_process_let_in_the_others_know_a_moment_later(platform: Platform, alice: Person):
+    settings = QuotasSettings(rate_limit_user=1000, rate_limit_organisation=1000)
+    one, other = (open_limits(platform.db, platform.process.redis, settings) for _ in range(2))
+    for _ in range(5):
+        await left_after(one, alice)
+
+    by_one = 0
+    for asked in range(1, 41):
+        by_one = 1000 - await left_after(other, alice) - asked
+        if by_one == 5:
+            break
+        await asyncio.sleep(0.05)
+
+    assert by_one == 5
+
+
+async def test_processes_together_let_in_what_the_limit_says(platform: Platform, alice: Person):
+    settings = QuotasSettings(rate_limit_user=700)
+    processes = [open_limits(platform.db, platform.process.redis, settings) for _ in range(3)]
+    let_in = 0
+
+    async def knock(limits: RequestLimits) -> None:
+        nonlocal let_in
+        for _ in range(300):
+            with suppress(RequestsLimited):
+                await left_after(limits, alice)
+                let_in += 1
+
+    await asyncio.gather(*(knock(limits) for limits in processes))
+
+    assert let_in == 700
+    assert await alice.events() == [REQUESTS_LIMITED.id]
+
+
+async def left_after(limits: RequestLimits, person: Person) -> int:
+    """What the answer to one more request says is left."""
+    with enter(WorkContext("api", "r", "r")) as work:
+        await limits.count(person.actor, None)
+    return int(work.answer_headers["ratelimit"].partition("r=")[2].partition(";")[0])
 
 
 async def test_limits_can_be_switched_off(platform: Platform, alice: Person):
