@@ -168,7 +168,7 @@ class Statements:
 
 @pytest.fixture(scope="module")
 def statements(platform: Platform) -> Iterator[Statements]:
-    engines = [engine.sync_engine for engine in (platform.db.app, platform.db.system, platform.db.alone)]
+    engines = [engine.sync_engine for engine in (platform.db.app, platform.db.system, platform.db.alone.engine)]
     listening = Statements()
     for engine in engines:
         event.listen(engine, "before_cursor_execute", listening.heard)

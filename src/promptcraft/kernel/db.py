@@ -1,5 +1,6 @@
 """Sessions and the unit of work: one transaction, in one organisation, committed here and nowhere else."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from sqlalchemy import DateTime, MetaData, Text, TextClause, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from promptcraft.kernel.actor import Actor
@@ -21,6 +22,7 @@ from promptcraft.kernel.telemetry import get_logger
 
 _SET_ORGANISATION = text("select set_config('app.org_id', :org_id, true)")
 _DIALECT = PGDialect_psycopg()
+_POOL_SECONDS = 5
 _log = get_logger(__name__)
 
 # SQLSTATE class 08 is a connection exception, 57P0x a server going down; no state at all: nobody answered.
@@ -83,7 +85,7 @@ class Database:
 
     app: AsyncEngine
     system: AsyncEngine
-    alone: AsyncEngine
+    alone: "Alone"
     notifier: Notifier = field(default_factory=NoNotifier)
 
     @classmethod
@@ -95,8 +97,7 @@ class Database:
             # Its first statement finds out whether the connection still lives.
             _engine(app_url, pool_size, pool_pre_ping=False),
             _engine(system_url, max(2, pool_size // 2)),
-            # Each statement commits by itself, and no round trip asks before it whether the connection still lives.
-            _engine(app_url, max(2, pool_size // 2), pool_pre_ping=False, isolation_level="AUTOCOMMIT"),
+            Alone(app_url, max(2, pool_size // 2)),
             notifier or NoNotifier(),
         )
 
@@ -107,8 +108,60 @@ class Database:
 
 
 def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
-    settings: dict[str, Any] = {"pool_timeout": 5, "pool_pre_ping": True, "pool_recycle": 1800, **options}
+    settings: dict[str, Any] = {"pool_timeout": _POOL_SECONDS, "pool_pre_ping": True, "pool_recycle": 1800, **options}
     return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, **settings)
+
+
+class Alone:
+    """Connections on which each statement is a transaction by itself, for where a round trip counts.
+
+    They stay in hand: SQLAlchemy's way to a connection, through it and back takes about as long as the database.
+    """
+
+    def __init__(self, url: str, size: int) -> None:
+        self.engine = _engine(url, size, isolation_level="AUTOCOMMIT")
+        self._turns = asyncio.Semaphore(size)
+        self._idle: list[tuple[AsyncConnection, Any]] = []
+
+    async def first_value(self, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+        """The first value of what a statement returns that sets its organisation itself, as a function of ours does.
+
+        It may be run twice with one effect: what fails over a connection in hand is asked over another, by SQLAlchemy,
+        which tells why. Raises Unavailable as a unit of work does.
+        """
+        try:
+            async with asyncio.timeout(_POOL_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as failure:
+            raise Unavailable("The database is busy.") from failure
+        try:
+            with _told_apart():
+                with suppress(DriverError):
+                    return await self._directly(statement, parameters)
+                async with self.engine.connect() as connection:
+                    return await connection.scalar(statement, parameters)
+        finally:
+            self._turns.release()
+
+    async def _directly(self, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+        if not self._idle:
+            connection = await self.engine.connect()
+            self._idle.append((connection, (await connection.get_raw_connection()).driver_connection))
+        connection, driver = self._idle.pop()
+        try:
+            found = await driver.execute(_sql(statement), parameters, prepare=True)
+            (value,) = await found.fetchone()
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
+        self._idle.append((connection, driver))
+        return value
+
+    async def dispose(self) -> None:
+        while self._idle:
+            await self._idle.pop()[0].close()
+        await self.engine.dispose()
 
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -150,33 +203,6 @@ async def system_unit_of_work(db: Database) -> AsyncGenerator[AsyncSession]:
     """One transaction as `system`, which sees the tables of migrations/access.py across organisations."""
     async with _transaction(db, db.system) as session:
         yield session
-
-
-async def run_alone(db: Database, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
-    """The first value of one statement that is a transaction by itself, in one round trip.
-
-    It sets its organisation itself, as a function of ours in the database does, and may be run twice with one effect:
-    a connection that has died is found by it, and it is sent over another. For where a round trip counts. Raises
-    Unavailable as a unit of work does.
-    """
-    with _told_apart():
-        try:
-            return await _run(db.alone, statement, parameters)
-        except DBAPIError as failure:
-            if not failure.connection_invalidated:
-                raise
-            return await _run(db.alone, statement, parameters)
-
-
-async def _run(engine: AsyncEngine, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
-    async with engine.connect() as connection:
-        # Past SQLAlchemy, which takes twice the time of the rest. What fails there is asked by it again, as it tells
-        # why; the statement is one that may run twice.
-        with suppress(DriverError):
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            found = await driver.execute(_sql(statement), parameters, prepare=True)
-            return (await found.fetchone())[0]
-        return await connection.scalar(statement, parameters)
 
 
 @lru_cache

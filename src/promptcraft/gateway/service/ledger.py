@@ -24,7 +24,7 @@ from promptcraft.kernel.audit.catalogue.gateway import (
     MODEL_CALL_TIMED_OUT,
     MODEL_CALLED,
 )
-from promptcraft.kernel.db import Database, run_alone, system_unit_of_work, unit_of_work
+from promptcraft.kernel.db import Database, system_unit_of_work, unit_of_work
 from promptcraft.kernel.ids import new_id, time_of
 
 CLOSE_ORPHANS = "gateway.close_orphans"
@@ -63,8 +63,7 @@ async def begin(db: Database, actor: Actor, caller: Caller, model: str, policy: 
     """Write the call down before anybody is asked. Raises TooManyCalls, TokensUsedUp."""
     call_id = new_id()
     now = time_of(call_id)
-    began = await run_alone(
-        db,
+    began = await db.alone.first_value(
         _BEGIN,
         {
             "org_id": actor.org_id, "now": now, "id": call_id, "user_id": actor.user_id, "agent": caller.agent,
