@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import hypothesis
 import pytest
 from blockbuster import blockbuster_ctx
 from fastapi import FastAPI
@@ -24,6 +25,9 @@ from promptcraft.migrations import upgrade
 from promptcraft.settings import load_settings
 from tests.people import Person, arrive
 
+# A machine that stalls for a moment is no defect of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 _numbers = count()
 _WORKS_IN_PROCESS = {"agents", "compliance", "runtime"}
 _ANSWERS_REQUESTS = ("kernel", "identity", "audit", "registry", "orchestrator", "agents", "analytics")

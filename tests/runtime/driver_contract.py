@@ -168,10 +168,11 @@ class DriverContract:
         ("greedy", "sign"),
         [
             ("held = bytearray(600 * 1024 * 1024); held[::4096] = b'x' * len(held[::4096])", ("", "MemoryError")),
+            ("import mmap; m = mmap.mmap(-1, 900 << 20); m[::4096] = b'x' * len(m[::4096])", ("", "OSError")),
             ("import os\nfor _ in range(200):\n  if not os.fork(): import time; time.sleep(60)", ("BlockingIOError",)),
             ("import os; open(os.environ['TMPDIR'] + '/big', 'wb').write(bytes(33 * 1024 * 1024))", ("OSError",)),
         ],
-        ids=["memory", "processes", "file size"],
+        ids=["memory", "shared memory", "processes", "file size"],
     )
     async def test_limit_holds(self, driver, tmp_path, greedy, sign):
         limits = Limits(cpus=2, memory_bytes=256 * MEBIBYTE, file_bytes=32 * MEBIBYTE, processes=32)
@@ -180,6 +181,18 @@ class DriverContract:
 
         assert done.exit_code not in (0, None)
         assert any(word in done.stderr for word in sign)
+
+    async def test_what_costs_no_memory_is_not_taken_for_it(self, driver, tmp_path):
+        """Libraries, weights in files, and the stacks of threads, are most of an agent's addresses."""
+        limits = Limits(cpus=2, memory_bytes=256 * MEBIBYTE)
+        reserve = (
+            "import mmap, threading, time; m = mmap.mmap(-1, 300 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 1)\n"
+            "[threading.Thread(target=time.sleep, args=(0.1,)).start() for _ in range(20)]"
+        )
+
+        done = await driver.run(spec_of(tmp_path / "v1", limits=limits), [python(), "-c", reserve], 60)
+
+        assert (done.exit_code, done.stderr) == (0, "")
 
     async def test_scratch_as_a_whole_is_bounded(self, driver, tmp_path):
         limits = Limits(cpus=2, scratch_bytes=8 * MEBIBYTE)

@@ -22,6 +22,7 @@ NAMESPACE_UID = 1000
 _SYSTEM = Path("/usr")
 _OUTSIDE_USR = ("bin", "sbin", "lib", "lib64")  # links into /usr on a merged host, directories on an older one
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives")
+_ADDRESSES_BYTES = 512 * 2**20
 _TO_CHANGE_UID = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")  # setpriv's; the program keeps none
 
 
@@ -90,7 +91,9 @@ def limited(limits: Limits, tools: Tools, *, memory: bool, cpu: bool) -> list[st
     words = [str(tools.prlimit), "--core=0", f"--fsize={limits.file_bytes}", f"--nofile={limits.open_files}"]
     words += [f"--nproc={limits.processes}", "--memlock=65536"]
     if memory:
-        words.append(f"--as={limits.memory_bytes}")
+        # What a program has to itself, stacks of threads included, counts as data. Addresses take in what costs no
+        # memory (libraries, weights in files, reservations), and are bounded for what it may share with itself.
+        words += [f"--data={limits.memory_bytes}", f"--as={limits.memory_bytes + _ADDRESSES_BYTES}"]
     return [*words, *([str(tools.nice), "-n", "10"] if cpu else [])]
 
 
@@ -100,7 +103,7 @@ def variables(
     """Every environment variable that the program gets."""
     return {
         "LANG": "C.UTF-8",
-        "MALLOC_ARENA_MAX": "2",  # glibc reserves 64 MiB of address space an arena, which RLIMIT_AS counts
+        "MALLOC_ARENA_MAX": "2",  # glibc reserves 64 MiB of address space an arena
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         **spec.variables,
