@@ -107,7 +107,10 @@ def processes(data: Path) -> dict[str, list[int]]:
 
 
 def _tree(pid: int) -> list[int]:
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:  # it ended meanwhile
+        return []
     return [pid, *(each for child in below for each in _tree(int(child)))]
 
 

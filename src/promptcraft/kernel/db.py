@@ -22,7 +22,8 @@ from promptcraft.kernel.telemetry import get_logger
 
 _SET_ORGANISATION = text("select set_config('app.org_id', :org_id, true)")
 _DIALECT = PGDialect_psycopg()
-_POOL_SECONDS = 5
+# Longer than the stalls of a machine that is at its limit: who waits is served, who is refused asks again.
+_POOL_SECONDS = 10
 _log = get_logger(__name__)
 
 # SQLSTATE class 08 is a connection exception, 57P0x a server going down; no state at all: nobody answered.
